@@ -1,0 +1,6 @@
+//! CPU compute kernels of tinderbox: slices in, slices out. No files, no burn, no hidden state.
+//!
+//! One operation lives in one folder. The reference in it defines the result; every fast way is
+//! compared to the reference by the tests.
+
+pub mod draw;

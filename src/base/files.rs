@@ -1,0 +1,204 @@
+//! Files: every error names its path, every write replaces the whole file or nothing.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Error, Fault, Result};
+
+/// `cannot <verb> <path>`, with the cause and whose fault it is: a missing or unreadable file is
+/// an input's, a full disk is the work's, a folder without permission the environment's.
+#[must_use]
+pub fn error(verb: &str, path: &Path, cause: &io::Error) -> Error {
+    use io::ErrorKind as Kind;
+    let fault = match cause.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => Fault::Failed,
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Fault::Environment,
+        _ => Fault::Input,
+    };
+    Error::input(format!("cannot {verb} `{}`", path.display())).blame(fault).cause(describe(cause))
+}
+
+/// The cause in words, without the operating system's number.
+#[must_use]
+pub fn describe(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    text[..1].to_lowercase() + &text[1..]
+}
+
+/// The whole of a file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|cause| error("read", path, &cause))
+}
+
+/// The whole of a file, unless it is larger than `most` bytes.
+///
+/// # Errors
+/// If it cannot be read or is larger.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let file = fs::File::open(path).map_err(|cause| error("read", path, &cause))?;
+    let mut data = Vec::new();
+    file.take(most + 1).read_to_end(&mut data).map_err(|cause| error("read", path, &cause))?;
+    if data.len() as u64 > most {
+        return Err(Error::input(format!("cannot read `{}`", path.display()))
+            .cause(format!("it is larger than {}", super::units::bytes(most))));
+    }
+    Ok(data)
+}
+
+/// The whole of a text file.
+///
+/// # Errors
+/// If it cannot be read or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|cause| error("read", path, &cause))
+}
+
+/// A file opened for reading.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn open(path: &Path) -> Result<fs::File> {
+    fs::File::open(path).map_err(|cause| error("read", path, &cause))
+}
+
+/// The size of a file in bytes.
+///
+/// # Errors
+/// If there is no such file.
+pub fn size(path: &Path) -> Result<u64> {
+    fs::metadata(path).map(|meta| meta.len()).map_err(|cause| error("read", path, &cause))
+}
+
+/// Writes `data` beside `path`, syncs it and renames it into place, so that a reader sees the old
+/// file or the new one, never a half.
+///
+/// # Errors
+/// If the folder cannot be written or the disk is full; the old file is then untouched.
+pub fn replace(path: &Path, data: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".tinderbox-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask, as for any file
+        }
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(data)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|failed| failed.error)?;
+        #[cfg(unix)]
+        fs::File::open(folder)?.sync_all()?;
+        Ok(())
+    };
+    write().map_err(|cause| output_error("write", path, &cause))
+}
+
+/// Like [`error`] for a path that is written: whatever is not a full disk is the environment's.
+fn output_error(verb: &str, path: &Path, cause: &io::Error) -> Error {
+    let error = error(verb, path, cause);
+    match error.fault {
+        Fault::Input => error.blame(Fault::Environment),
+        _ => error,
+    }
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|cause| output_error("make the folder", path, &cause))
+}
+
+/// Makes a folder that must not be there yet; `false` when it is.
+///
+/// # Errors
+/// If it cannot be made for another reason.
+pub fn claim_folder(path: &Path) -> Result<bool> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(output_error("make the folder", path, &cause)),
+    }
+}
+
+/// Whether a file can be made in the folder: it tries.
+///
+/// # Errors
+/// If it cannot.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    tempfile::Builder::new()
+        .prefix(".tinderbox-")
+        .tempfile_in(folder)
+        .map(drop)
+        .map_err(|cause| output_error("write into", folder, &cause))
+}
+
+/// Removes a file if it is there.
+///
+/// # Errors
+/// If it is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(output_error("remove", path, &cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a folder holds, sorted by name, without hidden files.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = || -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    };
+    let mut paths = read().map_err(|cause| error("list", folder, &cause))?;
+    paths.retain(|path| !is_hidden(path));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a file's name says that it is not for people: `.DS_Store`, `Thumbs.db`, `__MACOSX`.
+#[must_use]
+pub fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name == "__MACOSX" || name.eq_ignore_ascii_case("thumbs.db")
+}
+
+/// A file that is only appended to, one whole line a write.
+#[derive(Debug)]
+pub struct Log {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl Log {
+    /// Starts an empty log, replacing what was there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = fs::File::create(path).map_err(|cause| output_error("write", path, &cause))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Appends one line.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        self.file
+            .write_all(format!("{line}\n").as_bytes())
+            .map_err(|cause| output_error("write", &self.path, &cause))
+    }
+}

@@ -1,0 +1,41 @@
+//! What every room stands on: errors, files, random draws, pixels, hashes, units, the clock.
+
+pub mod draw;
+pub mod env;
+mod error;
+pub mod files;
+mod pixels;
+pub mod units;
+
+pub use error::{Error, Fault, Result};
+pub use pixels::Pixels;
+
+/// The candidate that is spelled most like `wanted`, when one is close enough to be a slip.
+#[must_use]
+pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 2.max(name.chars().count() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// BLAKE3 of `bytes`, as lower-case hexadecimal.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_it_is_near() {
+        let names = ["mlp", "lenet", "cnn", "resnet18"];
+        assert_eq!(nearest("resnet-18", names), Some("resnet18"));
+        assert_eq!(nearest("LeNet5", names), Some("lenet"));
+        assert_eq!(nearest("transformer", names), None);
+    }
+}

@@ -1,0 +1,2 @@
+//! tinderbox trains image classifiers.
+pub mod base;

@@ -1,0 +1,11 @@
+//! Devices and operations: which backend computes, and what a block computes on it.
+//!
+//! Nothing above this room names a backend. The functions here take burn tensors of any device.
+
+mod block;
+pub mod device;
+mod pass;
+pub mod threads;
+
+pub use block::{Activation, Layer, Pool, Tail, block};
+pub use pass::Pass;

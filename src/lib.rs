@@ -1,4 +1,6 @@
 //! tinderbox trains image classifiers.
 pub mod base;
+pub mod config;
+pub mod data;
 pub mod model;
 pub mod ops;

@@ -77,9 +77,9 @@ impl Classifier for Network {
         // An output is kept only while a later block still reads it.
         let mut outputs: Vec<Option<Tensor<4>>> = Vec::with_capacity(self.layers.len());
         let wanted_later = |source: usize, after: usize| {
-            self.sources[after + 1..].iter().any(|&(from, add)| {
-                from == Some(source) || add == Some(source)
-            })
+            self.sources[after + 1..]
+                .iter()
+                .any(|&(from, add)| from == Some(source) || add == Some(source))
         };
         for (i, (layer, block_spec)) in self.layers.iter().zip(&self.spec.blocks).enumerate() {
             let (from, add) = self.sources[i];
@@ -113,7 +113,9 @@ impl Parameters {
     fn new(block: &spec::Block, shape: &BlockShape, draw: Draw, device: &Device) -> Self {
         let normed = block.norm.is_some();
         let (conv, linear) = match &block.layer {
-            spec::Layer::Conv(conv) => (Some(new_conv(conv, shape.input[0], normed, draw, device)), None),
+            spec::Layer::Conv(conv) => {
+                (Some(new_conv(conv, shape.input[0], normed, draw, device)), None)
+            }
             spec::Layer::Linear(linear) => {
                 (None, Some(new_linear(linear, shape.input.iter().product(), draw, device)))
             }
@@ -152,7 +154,12 @@ fn new_conv(
     let shape = [conv.channels, channels / conv.groups, conv.kernel, conv.kernel];
     let mut module = Conv2dConfig::new([channels, conv.channels], [conv.kernel; 2])
         .with_stride([conv.stride; 2])
-        .with_padding(PaddingConfig2d::Explicit(conv.padding, conv.padding, conv.padding, conv.padding))
+        .with_padding(PaddingConfig2d::Explicit(
+            conv.padding,
+            conv.padding,
+            conv.padding,
+            conv.padding,
+        ))
         .with_groups(conv.groups)
         .with_bias(conv.bias)
         .init(device);
@@ -169,12 +176,11 @@ fn new_conv(
 
 fn new_linear(linear: &spec::Linear, inputs: usize, draw: Draw, device: &Device) -> Linear {
     let shape = [inputs, linear.features];
-    let mut module =
-        LinearConfig::new(inputs, linear.features).with_bias(linear.bias).init(device);
+    let mut module = LinearConfig::new(inputs, linear.features).with_bias(linear.bias).init(device);
     module.weight = parameter(shape, device, uniform(draw, 0, inputs));
-    module.bias = linear
-        .bias
-        .then(|| parameter([linear.features], device, uniform(draw, inputs * linear.features, inputs)));
+    module.bias = linear.bias.then(|| {
+        parameter([linear.features], device, uniform(draw, inputs * linear.features, inputs))
+    });
     module
 }
 

@@ -54,9 +54,13 @@ impl Shapes {
 /// # Errors
 /// If they do not: the error names the first block that does not fit.
 pub fn check(spec: &Spec) -> Result<Shapes> {
-    let bad = |cause: String| Error::input(format!("the model `{}` does not fit", spec.name)).cause(cause);
+    let bad = |cause: String| {
+        Error::input(format!("the model `{}` does not fit", spec.name)).cause(cause)
+    };
     let [channels, height, width] = spec.input;
-    if channels == 0 || channels > MOST_CHANNELS || !(1..=MOST_SIDE).contains(&height.min(width))
+    if channels == 0
+        || channels > MOST_CHANNELS
+        || !(1..=MOST_SIDE).contains(&height.min(width))
         || height.max(width) > MOST_SIDE
     {
         return Err(bad(format!("images of {width}x{height} pixels, {channels} channels")));
@@ -142,7 +146,10 @@ fn conv_weights(conv: &Conv, input: [usize; 3]) -> u64 {
     (input[0] / conv.groups) as u64 * conv.channels as u64 * (conv.kernel * conv.kernel) as u64
 }
 
-fn conv_output(conv: &Conv, [channels, h, w]: [usize; 3]) -> std::result::Result<[usize; 3], String> {
+fn conv_output(
+    conv: &Conv,
+    [channels, h, w]: [usize; 3],
+) -> std::result::Result<[usize; 3], String> {
     let out = within(conv.channels, MOST_CHANNELS, "channels")?;
     if conv.groups == 0 || channels % conv.groups != 0 || out % conv.groups != 0 {
         return Err(format!("{} groups over {channels} and {out} channels", conv.groups));
@@ -184,7 +191,7 @@ fn windows(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{spec, ZOO};
+    use super::super::{ZOO, spec};
     use super::*;
 
     fn parameters(name: &str, input: [usize; 3], classes: usize) -> u64 {

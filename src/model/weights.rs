@@ -57,7 +57,7 @@ impl ModuleVisitor for Collector {
         let Ok(weights) = &mut self.weights else { return };
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        let values = tensor.try_into_data().ok().and_then(|data| data.into_vec::<f32>().ok());
+        let values = tensor.try_into_data().ok().and_then(|data| data.try_into_vec::<f32>().ok());
         match values {
             Some(values) => weights.push(Weight { name: self.path.join("."), shape, values }),
             None => {
@@ -91,7 +91,10 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>>> ModuleMapper for Loader<F> {
         match (self.find)(&self.path.join("."), &shape) {
             Ok(values) => param.map(|old| {
                 let device = old.device();
-                let new = Tensor::from_data(TensorData::new(values, shape), &device.clone().without_autodiff());
+                let new = Tensor::from_data(
+                    TensorData::new(values, shape),
+                    &device.clone().without_autodiff(),
+                );
                 let new = if device.is_autodiff() { Tensor::from_inner(new) } else { new };
                 new.set_require_grad(old.is_require_grad())
             }),

@@ -18,9 +18,17 @@ pub struct Entry {
 /// Every network there is.
 pub const ZOO: &[Entry] = &[
     Entry { name: "mlp", about: "two hidden layers, 512 and 256 units", build: mlp },
-    Entry { name: "lenet", about: "LeNet-5 with relu and max-pool (LeCun et al., 1998)", build: lenet },
+    Entry {
+        name: "lenet",
+        about: "LeNet-5 with relu and max-pool (LeCun et al., 1998)",
+        build: lenet,
+    },
     Entry { name: "cnn", about: "Keras' simple MNIST convnet: two convolutions", build: cnn },
-    Entry { name: "resnet18", about: "ResNet-18 (He et al., 2015), torchvision's", build: resnet18 },
+    Entry {
+        name: "resnet18",
+        about: "ResNet-18 (He et al., 2015), torchvision's",
+        build: resnet18,
+    },
     Entry {
         name: "mobilenet_v2",
         about: "MobileNetV2 (Sandler et al., 2018), torchvision's",
@@ -93,8 +101,11 @@ fn resnet18(input: [usize; 3], classes: usize) -> Vec<Block> {
     let stem = if is_small(input) {
         Block::conv("conv1", Conv::same(64, 3, 1))
     } else {
-        Block::conv("conv1", Conv::same(64, 7, 2))
-            .pool(Pool::Max { kernel: 3, stride: 2, padding: 1 })
+        Block::conv("conv1", Conv::same(64, 7, 2)).pool(Pool::Max {
+            kernel: 3,
+            stride: 2,
+            padding: 1,
+        })
     };
     let mut blocks = vec![stem.norm("bn1").activation(Relu)];
     for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
@@ -149,10 +160,10 @@ const MOBILENET_STAGES: [[usize; 4]; 7] = [
 fn mobilenet_v2(input: [usize; 3], classes: usize) -> Vec<Block> {
     let small = is_small(input);
     let stem = Conv::same(32, 3, if small { 1 } else { 2 });
-    let mut blocks =
-        vec![Block::conv("features.0.0", stem).norm("features.0.1").activation(Relu6)];
+    let mut blocks = vec![Block::conv("features.0.0", stem).norm("features.0.1").activation(Relu6)];
     let (mut width, mut index) = (32, 1);
-    for (stage, [expansion, channels, repeats, stride]) in MOBILENET_STAGES.into_iter().enumerate() {
+    for (stage, [expansion, channels, repeats, stride]) in MOBILENET_STAGES.into_iter().enumerate()
+    {
         for unit in 0..repeats {
             let first_strided = small && stage == 1;
             let stride = if unit == 0 && !first_strided { stride } else { 1 };

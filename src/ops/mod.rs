@@ -4,6 +4,8 @@
 
 mod block;
 pub mod device;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod pass;
 pub mod threads;
 

@@ -1,0 +1,191 @@
+//! Layers of settings: a file under the environment under the flags, each value with its origin.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::Settings;
+use super::flags::FLAGS;
+use crate::base::{self, Error, Result, files};
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// A configuration file, with its path.
+    File(String),
+    /// An environment variable, with its name.
+    Environment(String),
+    /// A flag or an argument.
+    Flag,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// Settings, complete and checked, and where each came from.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The settings.
+    pub settings: Settings,
+    /// The origin of every setting that is not a default.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// The version of the configuration file that this program writes and reads.
+const FORMAT: i64 = 1;
+
+/// What a file says beside settings: `run.toml` is itself a configuration file.
+const RECORD: &[&str] = &["format", "origin", "record"];
+
+/// Settings from a configuration file, where there is one, and from `given`: values of the
+/// environment and of flags with their origin.
+///
+/// # Errors
+/// If the file cannot be read or holds an unknown key, or a value is of the wrong type or range.
+pub fn resolve(file: Option<&Path>, given: Vec<(String, Value, Origin)>) -> Result<Resolved> {
+    let mut table = Table::new();
+    let mut origins = BTreeMap::new();
+    let mut layers = Vec::new();
+    if let Some(path) = file {
+        let origin = Origin::File(path.display().to_string());
+        layers.extend(read(path)?.into_iter().map(|(key, value)| (key, value, origin.clone())));
+    }
+    layers.extend(given);
+    for (key, value, origin) in layers {
+        origins.insert(key.clone(), origin);
+        table.insert(key, value);
+    }
+    let settings = Settings::deserialize(table).map_err(|cause| bad_value(file, &cause))?;
+    settings.check()?;
+    Ok(Resolved { settings, origins })
+}
+
+fn bad_value(file: Option<&Path>, cause: &toml::de::Error) -> Error {
+    let message = match file {
+        Some(path) => format!("bad value in `{}`", path.display()),
+        None => "bad value".to_owned(),
+    };
+    Error::usage(message).cause(cause.message()).hint("`tinderbox train --help` lists the settings")
+}
+
+fn read(path: &Path) -> Result<Table> {
+    let usage = |cause: String| {
+        Error::usage(format!("bad configuration `{}`", path.display())).cause(cause)
+    };
+    let text = files::read_text(path).map_err(|error| error.blame(base::Fault::Usage))?;
+    let mut table: Table = text.parse().map_err(|cause: toml::de::Error| {
+        let line = cause
+            .span()
+            .map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        usage(format!("line {line}: {}", cause.message()))
+    })?;
+    match table.get("format") {
+        None => {}
+        Some(Value::Integer(FORMAT)) => {}
+        Some(other) => {
+            return Err(usage(format!("format = {other}, this program reads format = {FORMAT}")));
+        }
+    }
+    table.retain(|key, _| !RECORD.contains(&key));
+    for key in table.keys() {
+        let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);
+        if !known().any(|name| name == key) {
+            let error = usage(format!("unknown key `{key}`"));
+            return Err(match base::nearest(key, known()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`tinderbox train --help` lists the settings"),
+            });
+        }
+    }
+    Ok(table)
+}
+
+/// The text of `run.toml`: every setting, where it came from, and a record of how the run was done.
+///
+/// # Errors
+/// If a value cannot be written as TOML.
+pub fn write(resolved: &Resolved, record: &Table) -> Result<String> {
+    let failed = |cause: toml::ser::Error| Error::failed("cannot write the settings").cause(cause);
+    let mut table = Table::new();
+    table.insert("format".to_owned(), FORMAT.into());
+    let settings = Table::try_from(&resolved.settings).map_err(failed)?;
+    let origins = settings.keys().map(|key| {
+        let origin = resolved.origins.get(key).unwrap_or(&Origin::Default);
+        (key.clone(), Value::from(origin.to_string()))
+    });
+    let origins: Table = origins.collect();
+    table.extend(settings);
+    table.insert("origin".to_owned(), origins.into());
+    table.insert("record".to_owned(), record.clone().into());
+    toml::to_string(&table).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        files::replace(file.path(), text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_a_file() {
+        let file = file("epochs = 3\nbatch = 5\nlr = 0.1\n");
+        let given = vec![
+            (
+                "batch".to_owned(),
+                Value::Integer(6),
+                Origin::Environment("TINDERBOX_BATCH".to_owned()),
+            ),
+            ("lr".to_owned(), Value::Float(0.2), Origin::Flag),
+        ];
+        let resolved = resolve(Some(file.path()), given).unwrap();
+        let Settings { epochs, batch, lr, .. } = resolved.settings;
+        assert_eq!((epochs, batch, lr), (3, 6, Some(0.2)));
+        assert!(matches!(resolved.origins["epochs"], Origin::File(_)));
+        assert_eq!(resolved.origins["lr"], Origin::Flag);
+        assert!(!resolved.origins.contains_key("seed"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_the_nearest_name() {
+        let file = file("epoch = 3\n");
+        let error = resolve(Some(file.path()), Vec::new()).unwrap_err();
+        assert_eq!(error.fault, base::Fault::Usage);
+        assert_eq!(error.hint.unwrap(), "did you mean `epochs`?");
+    }
+
+    #[test]
+    fn broken_files_and_other_formats_are_named() {
+        for text in ["epochs = = 3", "format = 2", "epochs = \"many\"", "epochs = 0"] {
+            let file = file(text);
+            let error = resolve(Some(file.path()), Vec::new()).unwrap_err();
+            assert_eq!(error.fault, base::Fault::Usage, "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_as_the_same_settings() {
+        let settings =
+            Settings { lr: Some(0.01), name: Some("x".to_owned()), ..Settings::default() };
+        let resolved = Resolved { settings: settings.clone(), origins: BTreeMap::new() };
+        let text = write(&resolved, &Table::new()).unwrap();
+        let again = resolve(Some(file(&text).path()), Vec::new()).unwrap();
+        assert_eq!(again.settings, settings);
+    }
+}

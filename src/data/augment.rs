@@ -1,0 +1,183 @@
+//! How images are varied while training. Every draw is addressed by (seed, epoch, position in the
+//! epoch's order, purpose).
+
+use super::decode::{prepare, resize};
+use crate::base::Pixels;
+use crate::base::draw::{Draw, Purpose};
+use crate::config::{Augment, Preprocessing};
+
+/// The address of one image's draws.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address {
+    pub seed: u64,
+    pub epoch: u64,
+    pub position: u64,
+}
+
+impl Address {
+    fn draw(self, purpose: Purpose) -> Draw {
+        Draw::at(self.seed, self.epoch, self.position, purpose)
+    }
+}
+
+/// The part of an image that `standard` looks at: at least this share of its area, and an aspect
+/// ratio between these (torchvision's `RandomResizedCrop`, whose smallest share is 0.08).
+const SMALLEST_AREA: f32 = 0.35;
+const ASPECT: (f32, f32) = (3.0 / 4.0, 4.0 / 3.0);
+
+/// How far brightness, contrast and saturation go from 1.
+const JITTER: f32 = 0.2;
+
+/// The image at the network's size, varied.
+pub(super) fn augment(pixels: &Pixels, how: Augment, to: &Preprocessing, at: Address) -> Pixels {
+    match how {
+        Augment::None | Augment::Auto => prepare(pixels, to),
+        Augment::Light => {
+            let image = shift(&prepare(pixels, to), at.draw(Purpose::Crop));
+            // A mirrored letter is another letter; a mirrored photo is a photo.
+            if to.channels == 3 { maybe_mirror(image, at.draw(Purpose::Flip)) } else { image }
+        }
+        Augment::Standard => {
+            let image = random_resized_crop(pixels, to, at.draw(Purpose::Crop));
+            jitter(maybe_mirror(image, at.draw(Purpose::Flip)), at.draw(Purpose::Color))
+        }
+    }
+}
+
+/// Moves an image by up to a fourteenth of its sides; the edge is repeated.
+#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)] // sides are at most 4,096
+fn shift(image: &Pixels, draw: Draw) -> Pixels {
+    let offset = |index, side: usize| {
+        let most = side / 14;
+        draw.below(index, 2 * most + 1) as isize - most as isize
+    };
+    let (right, down) = (offset(0, image.width), offset(1, image.height));
+    let source =
+        |at: usize, by: isize, side: usize| (at as isize - by).clamp(0, side as isize - 1) as usize;
+    let mut data = Vec::with_capacity(image.data.len());
+    for row in 0..image.height {
+        let from = source(row, down, image.height) * image.width;
+        for column in 0..image.width {
+            let pixel = (from + source(column, right, image.width)) * image.channels;
+            data.extend_from_slice(&image.data[pixel..pixel + image.channels]);
+        }
+    }
+    Pixels::new(image.width, image.height, image.channels, data)
+}
+
+fn maybe_mirror(mut image: Pixels, draw: Draw) -> Pixels {
+    if draw.unit(0) < 0.5 {
+        let (width, channels) = (image.width, image.channels);
+        for row in image.data.chunks_exact_mut(width * channels) {
+            for column in 0..width / 2 {
+                for channel in 0..channels {
+                    row.swap(
+                        column * channels + channel,
+                        (width - 1 - column) * channels + channel,
+                    );
+                }
+            }
+        }
+    }
+    image
+}
+
+/// A random box, resized: ten tries at an area and an aspect ratio, else the central part.
+fn random_resized_crop(pixels: &Pixels, to: &Preprocessing, draw: Draw) -> Pixels {
+    let (width, height) = (pixels.width as f32, pixels.height as f32);
+    for attempt in 0..10 {
+        let area = width * height * draw.between(attempt * 4, SMALLEST_AREA, 1.0);
+        let aspect = draw.between(attempt * 4 + 1, ASPECT.0.ln(), ASPECT.1.ln()).exp();
+        let (w, h) = ((area * aspect).sqrt().round(), (area / aspect).sqrt().round());
+        if (1.0..=width).contains(&w) && (1.0..=height).contains(&h) {
+            let left = draw.below(attempt * 4 + 2, (width - w) as usize + 1);
+            let top = draw.below(attempt * 4 + 3, (height - h) as usize + 1);
+            return resize(pixels, [left as f64, top as f64, f64::from(w), f64::from(h)], to);
+        }
+    }
+    prepare(pixels, to)
+}
+
+/// Brightness, contrast and (for colour) saturation, each a blend as PIL's `ImageEnhance` makes it.
+fn jitter(mut image: Pixels, draw: Draw) -> Pixels {
+    let factor = |index| draw.between(index, 1.0 - JITTER, 1.0 + JITTER);
+    let (brightness, contrast, saturation) = (factor(0), factor(1), factor(2));
+    blend(&mut image.data, |_| 0.0, brightness);
+    let mean =
+        image.data.iter().map(|&v| u64::from(v)).sum::<u64>() as f32 / image.data.len() as f32;
+    blend(&mut image.data, |_| mean, contrast);
+    if image.channels == 3 {
+        for pixel in image.data.chunks_exact_mut(3) {
+            blend(pixel, luma, saturation);
+        }
+    }
+    image
+}
+
+fn luma(pixel: &[u8]) -> f32 {
+    0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])
+}
+
+/// `other + factor * (value - other)`, rounded, for every value; `other` is made of all of them.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+fn blend(values: &mut [u8], other: impl Fn(&[u8]) -> f32, factor: f32) {
+    let other = other(values);
+    for value in values {
+        let mixed = other + factor * (f32::from(*value) - other);
+        *value = mixed.round().clamp(0.0, 255.0) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photo() -> Pixels {
+        Pixels::new(40, 30, 3, (0..3600).map(|i| (i * 7 % 251) as u8).collect())
+    }
+
+    fn to() -> Preprocessing {
+        Preprocessing {
+            channels: 3,
+            height: 16,
+            width: 16,
+            crop: 1.0,
+            mean: vec![0.0; 3],
+            std: vec![1.0; 3],
+        }
+    }
+
+    #[test]
+    fn an_augmented_image_is_a_function_of_its_address() {
+        let at = Address { seed: 1, epoch: 2, position: 3 };
+        for how in [Augment::Light, Augment::Standard] {
+            let image = augment(&photo(), how, &to(), at);
+            assert_eq!([image.height, image.width, image.channels], [16, 16, 3]);
+            assert_eq!(image, augment(&photo(), how, &to(), at));
+            let others = (0..8).filter(|&position| {
+                augment(&photo(), how, &to(), Address { position: 100 + position, ..at }) != image
+            });
+            assert!(others.count() >= 6, "{how:?}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_turns_rows_around() {
+        let row = Pixels::new(3, 1, 1, vec![1, 2, 3]);
+        let mut seen = std::collections::BTreeSet::new();
+        for position in 0..40 {
+            seen.insert(maybe_mirror(row.clone(), Draw::at(0, 0, position, Purpose::Flip)).data);
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [vec![1, 2, 3], vec![3, 2, 1]]);
+    }
+
+    #[test]
+    fn a_shift_repeats_the_edge() {
+        let image = Pixels::new(14, 14, 1, (0..196).map(|i| i as u8).collect());
+        for position in 0..20 {
+            let moved = shift(&image, Draw::at(0, 0, position, Purpose::Crop));
+            let by = i32::from(moved.data[7 * 14 + 7]) - (7 * 14 + 7);
+            assert!([-15, -14, -13, -1, 0, 1, 13, 14, 15].contains(&by), "{by}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What a data set holds: classes, and for each split its samples. Nothing is decoded here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{decode, embedded, folder, idx};
+use crate::base::draw::{Purpose, permutation};
+use crate::base::units::list;
+use crate::base::{Error, Result, files, nearest};
+use crate::config::Folders;
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// What is learned from.
+    Train,
+    /// What the best model is chosen on.
+    Val,
+    /// What is read once, at the end.
+    Test,
+}
+
+impl Split {
+    /// All three, in this order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// `train`, `val` or `test`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// One labelled image.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its path below the data set's folder with `/` between the parts, or the file and the number
+    /// of the image in it.
+    pub key: String,
+    /// The number of its class.
+    pub label: u32,
+    /// Where its pixels are.
+    pub source: Source,
+}
+
+/// Where the pixels of a sample are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In a file of their own.
+    File(PathBuf),
+    /// Decoded, in memory.
+    Memory(Arc<Store>, usize),
+}
+
+/// Decoded images of one size, `[N, H, W]`, one channel.
+#[derive(Debug)]
+pub struct Store {
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// All pixels.
+    pub data: Vec<u8>,
+}
+
+/// A data set.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its name: the folder's.
+    pub name: String,
+    /// Where it lies; `None` for the one inside the program.
+    pub path: Option<PathBuf>,
+    /// The names of the classes in the order of their labels, in Unicode's form C.
+    pub classes: Vec<String>,
+    /// The samples of each split, indexed by [`Split`]; empty where there is no such split.
+    pub splits: [Vec<Sample>; 3],
+}
+
+/// What the images of a data set look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Look {
+    /// Height and width, where all images have the same.
+    pub size: Option<[usize; 2]>,
+    /// Whether any of them is in colour.
+    pub color: bool,
+}
+
+/// How many images are looked at to learn their size and colour.
+const LOOKED_AT: usize = 256;
+
+impl Dataset {
+    /// The samples of a split.
+    #[must_use]
+    pub fn split(&self, split: Split) -> &[Sample] {
+        &self.splits[split as usize]
+    }
+
+    /// Whether the pixels lie in memory, so that loading costs little.
+    #[must_use]
+    pub fn in_memory(&self) -> bool {
+        matches!(self.split(Split::Train).first().map(|s| &s.source), Some(Source::Memory(..)))
+    }
+
+    /// How many images there are in all splits.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.splits.iter().map(Vec::len).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Size and colour, from the headers of at most 256 training images.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        let samples = self.split(Split::Train);
+        let order = permutation(0, 0, samples.len(), Purpose::Pick);
+        let mut headers = order
+            .iter()
+            .take(LOOKED_AT)
+            .filter_map(|&i| decode::header(&samples[i as usize].source).ok());
+        let Some((first, mut color)) = headers.next() else {
+            return Look { size: None, color: true };
+        };
+        let mut size = Some(first);
+        for (other, colored) in headers {
+            color |= colored;
+            size = size.filter(|&size| size == other);
+        }
+        Look { size, color }
+    }
+}
+
+/// Opens the data set that `name` means: in the datasets folder, inside the program, or a path.
+///
+/// # Errors
+/// If there is none, or it cannot be used.
+pub fn open(name: &str, folders: &Folders) -> Result<Dataset> {
+    let inside = folders.datasets.join(name);
+    if !name.is_empty() && inside.is_dir() {
+        return open_folder(&inside);
+    }
+    if name == embedded::NAME {
+        return embedded::open();
+    }
+    let path = Path::new(name);
+    if path.is_dir() {
+        return open_folder(path);
+    }
+    if path.exists() {
+        return Err(Error::input(format!("`{name}` is a file, not a data set's folder"))
+            .hint("give the folder: one sub-folder a class, or IDX files"));
+    }
+    Err(missing(name, folders))
+}
+
+fn missing(name: &str, folders: &Folders) -> Error {
+    let place = folders.datasets.display();
+    let mut names = available(folders).unwrap_or_default();
+    names.push(embedded::NAME.to_owned());
+    let cause = if folders.datasets.is_dir() {
+        format!("there are {}", list(&names, 12))
+    } else {
+        format!("there is no folder `{place}`; inside the program is `{}`", embedded::NAME)
+    };
+    let error =
+        Error::input(format!("no data set `{name}` in `{place}`, and no such path")).cause(cause);
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(
+            "`--datasets DIR` or `TINDERBOX_DATASETS` names another folder; `tinderbox datasets list` shows what is there",
+        ),
+    }
+}
+
+/// The names of the folders in the datasets folder.
+///
+/// # Errors
+/// If there is no such folder.
+pub fn available(folders: &Folders) -> Result<Vec<String>> {
+    let paths = files::list(&folders.datasets)?;
+    let folders = paths.iter().filter(|path| path.is_dir());
+    Ok(folders.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+}
+
+fn open_folder(path: &Path) -> Result<Dataset> {
+    let dataset = match idx::find(path)? {
+        Some(parts) => idx::open(path, &parts)?,
+        None => folder::open(path)?,
+    };
+    check(&dataset)?;
+    Ok(dataset)
+}
+
+fn check(dataset: &Dataset) -> Result<()> {
+    let place = dataset.path.as_deref().unwrap_or(Path::new(&dataset.name)).display();
+    if dataset.classes.len() < 2 {
+        return Err(Error::input(format!("the data set `{place}` has only one class"))
+            .cause(format!("found {}", list(&dataset.classes, 1)))
+            .hint("a classifier needs two classes or more: one folder each"));
+    }
+    Ok(())
+}
+
+/// The name of a folder, for the data set in it.
+pub(super) fn folder_name(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let name = whole.components().next_back().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    name.filter(|name| name != "/" && name != "..").unwrap_or_else(|| "dataset".to_owned())
+}

@@ -1,0 +1,85 @@
+//! The data set inside the program: 10,000 training and 2,000 test images of Fashion-MNIST.
+//!
+//! `scripts/make-fashion-mnist-mini` makes the file: the pixels of the first 1,000 training images
+//! of each class in the order of the classes, then those of the first 200 test images, as one xz
+//! stream. The labels follow from the order.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use super::catalogue::{Dataset, Sample, Source, Store};
+use crate::base::{Error, Result};
+
+/// Its name.
+pub const NAME: &str = crate::config::EMBEDDED;
+
+/// The classes as Zalando Research names them.
+const CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+const SIDE: usize = 28;
+const TRAIN_PER_CLASS: usize = 1000;
+const TEST_PER_CLASS: usize = 200;
+
+static COMPRESSED: &[u8] = include_bytes!("../../datasets/fashion-mnist-mini.xz");
+
+/// Unpacks it, which takes about 0.4 seconds.
+///
+/// # Errors
+/// If the program file is damaged.
+pub fn open() -> Result<Dataset> {
+    let train = TRAIN_PER_CLASS * CLASSES.len();
+    let images = train + TEST_PER_CLASS * CLASSES.len();
+    let mut data = Vec::with_capacity(images * SIDE * SIDE);
+    let size = lzma_rust2::XzReader::new(COMPRESSED, false).read_to_end(&mut data);
+    if size.ok() != Some(images * SIDE * SIDE) {
+        return Err(Error::environment(format!(
+            "the data set `{NAME}` inside the program is damaged"
+        ))
+        .hint("install the program again"));
+    }
+    let store = Arc::new(Store { height: SIDE, width: SIDE, data });
+    let sample = |index: usize, split: &str, first: usize, per_class: usize| Sample {
+        key: format!("{split}#{}", index - first),
+        label: ((index - first) / per_class) as u32,
+        source: Source::Memory(Arc::clone(&store), index),
+    };
+    Ok(Dataset {
+        name: NAME.to_owned(),
+        path: None,
+        classes: CLASSES.map(str::to_owned).to_vec(),
+        splits: [
+            (0..train).map(|i| sample(i, "train", 0, TRAIN_PER_CLASS)).collect(),
+            Vec::new(),
+            (train..images).map(|i| sample(i, "test", train, TEST_PER_CLASS)).collect(),
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Split;
+    use super::*;
+
+    #[test]
+    fn the_embedded_images_are_balanced_and_whole() {
+        let dataset = open().unwrap();
+        for (split, per_class) in [(Split::Train, 1000), (Split::Test, 200)] {
+            let mut counts = [0; 10];
+            dataset.split(split).iter().for_each(|s| counts[s.label as usize] += 1);
+            assert_eq!(counts, [per_class; 10]);
+        }
+        assert_eq!(dataset.look(), super::super::Look { size: Some([28, 28]), color: false });
+        assert!(COMPRESSED.len() <= 4_700_000);
+    }
+}

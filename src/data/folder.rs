@@ -1,0 +1,126 @@
+//! One folder per class, under `train/`, `val/`, `test/` or as a single tree.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::catalogue::{Dataset, Sample, Source, Split, folder_name};
+use super::decode::IMAGE_EXTENSIONS;
+use crate::base::units::list;
+use crate::base::{Error, Result, files};
+
+const VAL_NAMES: [&str; 3] = ["val", "valid", "validation"];
+
+/// Reads the names of classes and files below `root`. No image is opened.
+///
+/// # Errors
+/// If there are no classes, or one has no images, or a split has a class that training has not.
+pub fn open(root: &Path) -> Result<Dataset> {
+    let found =
+        |names: &[&str]| names.iter().map(|name| root.join(name)).find(|path| path.is_dir());
+    let train = found(&["train", "training"]);
+    let roots = match &train {
+        Some(train) => [Some(train.clone()), found(&VAL_NAMES), found(&["test", "testing"])],
+        None => [Some(root.to_owned()), None, None],
+    };
+    let mut splits = [Vec::new(), Vec::new(), Vec::new()];
+    let mut classes: Vec<String> = Vec::new();
+    for (split, folder) in Split::ALL.into_iter().zip(&roots) {
+        let Some(folder) = folder else { continue };
+        let found = class_folders(folder)?;
+        if split == Split::Train {
+            classes = found.keys().cloned().collect();
+        }
+        for (name, paths) in found {
+            let Ok(label) = classes.binary_search(&name) else {
+                return Err(Error::input(format!(
+                    "the class `{name}` is in `{}`",
+                    folder.display()
+                ))
+                .cause(format!("training has no such class: it has {}", list(&classes, 8))));
+            };
+            for path in paths {
+                splits[split as usize].push(Sample {
+                    key: key(root, &path),
+                    label: label as u32,
+                    source: Source::File(path),
+                });
+            }
+        }
+    }
+    Ok(Dataset { name: folder_name(root), path: Some(root.to_owned()), classes, splits })
+}
+
+/// The images of each class folder, by class name, sorted.
+fn class_folders(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    let entries = files::list(folder)?;
+    let mut classes: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for path in entries.iter().filter(|path| path.is_dir()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let images = images_below(path)?;
+        if images.is_empty() {
+            return Err(Error::input(format!(
+                "no images in the class folder `{}`",
+                path.display()
+            ))
+            .cause(format!("looked for {}", list(IMAGE_EXTENSIONS, 99)))
+            .hint("add images to it or remove the folder"));
+        }
+        classes.entry(class_name(&name)).or_default().extend(images);
+    }
+    if classes.is_empty() {
+        let here: Vec<String> =
+            entries.iter().filter_map(|p| Some(p.file_name()?.to_str()?.to_owned())).collect();
+        return Err(Error::input(format!("no class folders in `{}`", folder.display()))
+            .cause(format!("it holds {}", list(&here, 6)))
+            .hint("put the images of each class into a folder of the class's name, or IDX files into this one"));
+    }
+    Ok(classes)
+}
+
+/// Images in a folder and below, sorted; hidden files are left out, symbolic links are followed
+/// but never in circles.
+fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let walk = walkdir::WalkDir::new(folder)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !files::is_hidden(entry.path()));
+    let mut images = Vec::new();
+    for entry in walk {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => {
+                images.push(entry.into_path());
+            }
+            Ok(_) => {}
+            // A link in a circle or to nothing is no image; a folder that cannot be read is lost data.
+            Err(cause) if cause.loop_ancestor().is_some() => {}
+            Err(cause) => {
+                let path = cause.path().unwrap_or(folder).to_owned();
+                match cause.into_io_error() {
+                    Some(io) if io.kind() == std::io::ErrorKind::NotFound => {}
+                    Some(io) => return Err(files::error("list", &path, &io)),
+                    None => {}
+                }
+            }
+        }
+    }
+    Ok(images)
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    IMAGE_EXTENSIONS.contains(&extension.as_str())
+}
+
+/// A class's name in Unicode's form C, without characters that would break a line.
+pub(super) fn class_name(name: &str) -> String {
+    name.nfc().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn key(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
+}

@@ -1,0 +1,181 @@
+//! The IDX format of MNIST and its relatives: a big-endian header and raw bytes, often gzipped.
+//! See "the IDX file format" at the end of LeCun, Cortes, Burges: The MNIST database.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::catalogue::{Dataset, Sample, Source, Split, Store, folder_name};
+use crate::base::units::thousands;
+use crate::base::{Error, Result, files};
+
+/// Two files that belong together.
+#[derive(Debug)]
+pub struct Pair {
+    split: Split,
+    images: PathBuf,
+    labels: PathBuf,
+}
+
+/// Bytes after unpacking that an IDX file may have: EMNIST, the largest known, has half a GiB.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// The IDX files in a folder: `train-images-idx3-ubyte[.gz]` and its siblings, also with one
+/// common prefix as EMNIST has; `None` where there are none.
+///
+/// # Errors
+/// If the folder cannot be listed, or a file has no sibling.
+pub fn find(folder: &Path) -> Result<Option<Vec<Pair>>> {
+    let names: Vec<String> = files::list(folder)?
+        .iter()
+        .filter(|path| path.is_file())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    let find = |part: &str, content: &str| {
+        let stem = format!("{part}-{content}-ubyte");
+        names
+            .iter()
+            .find(|name| name.trim_end_matches(".gz").replace(".idx", "-idx").ends_with(&stem))
+    };
+    let mut pairs = Vec::new();
+    for (split, parts) in [(Split::Train, ["train", "train"]), (Split::Test, ["t10k", "test"])] {
+        for part in &parts[..if parts[0] == parts[1] { 1 } else { 2 }] {
+            match (find(part, "images-idx3"), find(part, "labels-idx1")) {
+                (Some(images), Some(labels)) => {
+                    pairs.push(Pair {
+                        split,
+                        images: folder.join(images),
+                        labels: folder.join(labels),
+                    });
+                }
+                (None, None) => {}
+                (images, _) => {
+                    let missing = if images.is_some() { "labels-idx1" } else { "images-idx3" };
+                    return Err(Error::input(format!(
+                        "no file `{part}-{missing}-ubyte` in `{}`",
+                        folder.display()
+                    ))
+                    .hint("images and labels of a split come in two files, plain or `.gz`"));
+                }
+            }
+        }
+    }
+    match pairs.first().map(|pair| pair.split) {
+        None => Ok(None),
+        Some(Split::Train) => Ok(Some(pairs)),
+        Some(_) => Err(Error::input(format!("no training images in `{}`", folder.display()))
+            .hint("`train-images-idx3-ubyte` and `train-labels-idx1-ubyte` are missing")),
+    }
+}
+
+/// Reads the pairs into memory. A file `classes.txt` names the classes, one a line.
+///
+/// # Errors
+/// If a file is truncated or no IDX file, or images and labels differ in number.
+pub fn open(folder: &Path, pairs: &[Pair]) -> Result<Dataset> {
+    let mut splits = [Vec::new(), Vec::new(), Vec::new()];
+    let mut labels_of = Vec::new();
+    for pair in pairs {
+        let ([count, height, width], data) = read::<3>(&pair.images)?;
+        let ([labels_count], labels) = read::<1>(&pair.labels)?;
+        if count != labels_count {
+            return Err(Error::input(format!(
+                "`{}` holds {} images, `{}` {} labels",
+                pair.images.display(),
+                thousands(count as u64),
+                pair.labels.display(),
+                thousands(labels_count as u64)
+            ))
+            .hint("the two files do not belong together: fetch both again"));
+        }
+        labels_of.push((pair, Arc::new(Store { height, width, data }), labels));
+    }
+    let used: BTreeSet<u8> = labels_of
+        .iter()
+        .filter(|(pair, ..)| pair.split == Split::Train)
+        .flat_map(|(.., l)| l.iter().copied())
+        .collect();
+    let used: Vec<u8> = used.into_iter().collect();
+    for (pair, store, labels) in labels_of {
+        let name = pair.split.name();
+        for (index, label) in labels.iter().enumerate() {
+            let Ok(class) = used.binary_search(label) else {
+                return Err(Error::input(format!(
+                    "`{}` has the label {label}",
+                    pair.labels.display()
+                ))
+                .cause("no training image has it"));
+            };
+            splits[pair.split as usize].push(Sample {
+                key: format!("{name}#{index}"),
+                label: class as u32,
+                source: Source::Memory(Arc::clone(&store), index),
+            });
+        }
+    }
+    let classes = class_names(folder, &used)?;
+    Ok(Dataset { name: folder_name(folder), path: Some(folder.to_owned()), classes, splits })
+}
+
+fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {
+    let path = folder.join("classes.txt");
+    if !path.is_file() {
+        return Ok(used.iter().map(ToString::to_string).collect());
+    }
+    let text = files::read_text(&path)?;
+    let names: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    used.iter()
+        .map(|&label| {
+            names.get(label as usize).map(|name| super::folder::class_name(name)).ok_or_else(|| {
+                Error::input(format!("`{}` has {} names", path.display(), names.len()))
+                    .cause(format!("the labels go up to {}", used.last().copied().unwrap_or(0)))
+            })
+        })
+        .collect()
+}
+
+/// The dimensions and bytes of an IDX file of `D` dimensions.
+fn read<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
+    let file = std::io::BufReader::new(files::open(path)?);
+    let mut reader: Box<dyn Read> = if path.extension().is_some_and(|e| e == "gz") {
+        Box::new(flate2::read::MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let bad = |cause: String| {
+        Error::input(format!("cannot read `{}`", path.display())).cause(cause).hint(
+            "fetch the file again; IDX files start with 00 00 08 and the number of dimensions",
+        )
+    };
+    let mut word = || -> Result<u32> {
+        let mut word = [0; 4];
+        reader.read_exact(&mut word).map_err(|cause| bad(files::describe(&cause)))?;
+        Ok(u32::from_be_bytes(word))
+    };
+    let magic = word()?;
+    if magic != 0x0800 + D as u32 {
+        return Err(bad(format!("it starts with {magic:#010x}, not {:#010x}", 0x0800 + D)));
+    }
+    let mut dims = [0; D];
+    for dim in &mut dims {
+        *dim = word()? as usize;
+    }
+    let size = dims.iter().try_fold(1u64, |size, &dim| size.checked_mul(dim as u64));
+    let Some(size) = size.filter(|size| (1..=MOST_BYTES).contains(size)) else {
+        return Err(bad(format!("its header claims {dims:?} bytes")));
+    };
+    let mut data = Vec::new();
+    reader.take(size + 1).read_to_end(&mut data).map_err(|cause| bad(files::describe(&cause)))?;
+    match (data.len() as u64).cmp(&size) {
+        std::cmp::Ordering::Equal => Ok((dims, data)),
+        std::cmp::Ordering::Less => Err(bad(format!(
+            "it ends after {} of {} bytes",
+            thousands(data.len() as u64),
+            thousands(size)
+        ))),
+        std::cmp::Ordering::Greater => {
+            Err(bad(format!("it is longer than the {} bytes its header says", thousands(size))))
+        }
+    }
+}

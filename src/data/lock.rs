@@ -1,0 +1,22 @@
+//! `dataset.lock`: which sample was in which split.
+
+use super::catalogue::{Dataset, Source, Split};
+
+/// The text of the lock: a header, then a line a sample with split, class, size in bytes and path,
+/// between tabs. The path comes last and may hold anything but a line break.
+#[must_use]
+pub fn lock(dataset: &Dataset) -> String {
+    let mut text = String::from("# tinderbox dataset.lock 1\n# split\tclass\tbytes\tpath\n");
+    for split in Split::ALL {
+        for sample in dataset.split(split) {
+            let bytes = match &sample.source {
+                Source::File(path) => crate::base::files::size(path).unwrap_or(0),
+                Source::Memory(store, _) => (store.height * store.width) as u64,
+            };
+            let class = dataset.classes[sample.label as usize].replace('\t', " ");
+            let key = sample.key.replace(['\n', '\r'], " ");
+            text.push_str(&format!("{}\t{class}\t{bytes}\t{key}\n", split.name()));
+        }
+    }
+    text
+}

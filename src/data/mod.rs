@@ -1,0 +1,26 @@
+//! From files to batches: catalogue, split, lock, order, decode, augment, collate, loader.
+//!
+//! Nothing here knows a network or reports an event: the loader returns a batch and what it had to
+//! quarantine.
+
+mod augment;
+mod catalogue;
+mod decode;
+mod embedded;
+mod folder;
+mod idx;
+mod loader;
+mod lock;
+mod order;
+mod quarantine;
+mod split;
+mod statistics;
+
+pub use catalogue::{Dataset, Look, Sample, Source, Split, Store, available, open};
+pub use decode::{IMAGE_EXTENSIONS, decode, load, prepare};
+pub use loader::{Batch, Loader, Work};
+pub use lock::lock;
+pub use order::Order;
+pub use quarantine::{BadSample, Samples};
+pub use split::add_missing_splits;
+pub use statistics::statistics;

@@ -1,0 +1,113 @@
+//! Samples of a split, and the one rule for a sample that does not decode: it is replaced by the
+//! next sample of its class in index order.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::catalogue::{Sample, Source};
+use super::decode;
+use crate::base::{Error, Pixels, Result};
+
+/// A sample that did not decode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSample {
+    /// Its index in the split.
+    pub index: u32,
+    /// Its path below the data set's folder.
+    pub key: String,
+    /// Why it did not decode.
+    pub reason: String,
+}
+
+/// The samples of a split with what is known of the bad ones; shared by all loader threads.
+#[derive(Debug)]
+pub struct Samples {
+    samples: Vec<Sample>,
+    /// The indices of each class's samples, rising.
+    members: Vec<Vec<u32>>,
+    bad: Mutex<HashMap<u32, String>>,
+}
+
+impl Samples {
+    /// Samples of a split with `classes` classes.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples
+    pub fn new(samples: Vec<Sample>, classes: usize) -> Arc<Self> {
+        let mut members = vec![Vec::new(); classes];
+        for (index, sample) in samples.iter().enumerate() {
+            members[sample.label as usize].push(index as u32);
+        }
+        Arc::new(Self { samples, members, bad: Mutex::default() })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// How many each class has.
+    #[must_use]
+    pub fn class_counts(&self) -> Vec<usize> {
+        self.members.iter().map(Vec::len).collect()
+    }
+
+    /// Sample `index`.
+    #[must_use]
+    pub fn get(&self, index: u32) -> &Sample {
+        &self.samples[index as usize]
+    }
+
+    /// The decoded pixels of sample `index` with its label, or of the one that replaces it. Every
+    /// bad sample on the way is added to `bad`, also one that was known, so that what a batch
+    /// reports does not depend on which thread was first.
+    ///
+    /// # Errors
+    /// If its class has no sample left that decodes.
+    pub fn load(
+        &self,
+        index: u32,
+        channels: usize,
+        bad: &mut Vec<BadSample>,
+    ) -> Result<(Pixels, u32)> {
+        let label = self.get(index).label;
+        let members = &self.members[label as usize];
+        let place = members.partition_point(|&member| member < index);
+        for offset in 0..members.len() {
+            let candidate = members[(place + offset) % members.len()];
+            match self.try_load(candidate, channels) {
+                Ok(pixels) => return Ok((pixels, label)),
+                Err(reason) => {
+                    bad.push(BadSample {
+                        index: candidate,
+                        key: self.get(candidate).key.clone(),
+                        reason,
+                    });
+                }
+            }
+        }
+        let sample = self.get(index);
+        Err(Error::input(format!("no image of the class of `{}` can be read", sample.key))
+            .cause(bad.last().map_or(String::new(), |bad| format!("`{}`: {}", bad.key, bad.reason)))
+            .hint("replace the files or remove the class"))
+    }
+
+    fn try_load(&self, index: u32, channels: usize) -> std::result::Result<Pixels, String> {
+        let source = &self.get(index).source;
+        if let Source::Memory(..) = source {
+            return decode::load(source, channels);
+        }
+        if let Some(reason) = self.bad.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
+            return Err(reason.clone());
+        }
+        decode::load(source, channels).inspect_err(|reason| {
+            self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(index, reason.clone());
+        })
+    }
+}

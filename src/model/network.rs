@@ -44,16 +44,7 @@ impl Network {
         Ok(Self { layers: layers.collect(), spec: spec.clone(), sources })
     }
 
-    /// The spec it was built from.
-    #[must_use]
-    pub fn spec(&self) -> &Spec {
-        &self.spec
-    }
-
-    /// The name in a model file of the parameter at `path` in the module, and whether it is stored
-    /// transposed there: burn keeps dense weights as `[in, out]`, the file as `[out, in]`.
-    #[must_use]
-    pub fn weight_name(&self, path: &str) -> Option<(String, bool)> {
+    fn stored_name(&self, path: &str) -> Option<(String, bool)> {
         let (index, rest) = path.strip_prefix("layers.")?.split_once('.')?;
         let block = self.spec.blocks.get(index.parse::<usize>().ok()?)?;
         let (part, field) = rest.split_once('.')?;
@@ -106,6 +97,14 @@ impl Classifier for Network {
         let scores = outputs.pop().flatten().unwrap_or(images);
         let [n, classes, h, w] = scores.dims();
         scores.reshape([n, classes * h * w])
+    }
+
+    fn spec(&self) -> Option<&Spec> {
+        Some(&self.spec)
+    }
+
+    fn weight_name(&self, path: &str) -> (String, bool) {
+        self.stored_name(path).unwrap_or_else(|| (path.to_owned(), false))
     }
 }
 

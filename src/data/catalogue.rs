@@ -12,7 +12,7 @@ use crate::base::{Error, Result, files, nearest};
 use crate::config::Folders;
 
 /// A part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// What is learned from.

@@ -81,7 +81,10 @@ fn class_folders(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
 
 /// Images in a folder and below, sorted; hidden files are left out, symbolic links are followed
 /// but never in circles.
-fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// If a folder cannot be listed.
+pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let walk = walkdir::WalkDir::new(folder)
         .follow_links(true)
         .sort_by_file_name()

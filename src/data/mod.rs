@@ -18,6 +18,8 @@ mod statistics;
 
 pub use catalogue::{Dataset, Look, Sample, Source, Split, Store, available, open};
 pub use decode::{IMAGE_EXTENSIONS, decode, load, prepare};
+pub use folder::images_below;
+pub(crate) use loader::to_input;
 pub use loader::{Batch, Loader, Work};
 pub use lock::lock;
 pub use order::Order;

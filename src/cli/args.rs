@@ -1,0 +1,219 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::train_args::TrainArgs;
+use crate::commands::predict::Form;
+use crate::commands::{bench, evaluate, models, predict};
+use crate::events::Verbosity;
+
+/// Trains image classifiers on any machine: one small program, no Python
+///
+/// Give it a folder of images; it gives you a trained model in `models` and pictures of what the
+/// model sees in `images`. `tinderbox train` alone trains on a small data set inside the program.
+#[derive(Debug, Parser)]
+#[command(name = "tinderbox", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Folder of the data sets, only read [default: ./datasets, or TINDERBOX_DATASETS]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub datasets: Option<PathBuf>,
+    /// Folder of the trained models [default: ./models, or TINDERBOX_MODELS]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Folder of the pictures [default: ./images, or TINDERBOX_IMAGES]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub images: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+impl Global {
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Train a model
+    Train(TrainArgs),
+    /// Figures of a trained model on any split or folder
+    Evaluate(EvaluateArgs),
+    /// Name the classes of images
+    Predict(PredictArgs),
+    /// What there is to train on
+    Datasets {
+        #[command(subcommand)]
+        verb: DatasetsVerb,
+    },
+    /// The networks; one network's layers, parameters and operations
+    Models(ModelsArgs),
+    /// What has been trained
+    Runs {
+        #[command(subcommand)]
+        verb: RunsVerb,
+    },
+    /// CPU and GPUs, and which one `auto` takes
+    Devices,
+    /// Images a second for a network, a batch and a device
+    Bench(BenchArgs),
+    /// A script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DatasetsVerb {
+    /// The data sets in the datasets folder, and the one in the program
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsVerb {
+    /// All runs with their figures
+    List,
+    /// One run: model, classes, figures, settings
+    Show {
+        /// A run's name, its folder, or a model file
+        run: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// A run's name, its folder, or a model file
+    run: String,
+    /// A data set's name or a path [default: what the run was trained on]
+    dataset: Option<String>,
+    /// Which images [default: test, else val; all of a data set without splits]
+    #[arg(long, value_parser = ["train", "val", "test", "all"])]
+    split: Option<String>,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+/// Which device computes, with how many threads.
+#[derive(Debug, Args)]
+pub struct Compute {
+    /// auto, cpu, gpu, gpu:N or ndarray
+    #[arg(long, default_value = "auto", env = "TINDERBOX_DEVICE", hide_env = true)]
+    device: String,
+    /// Compute threads [default: the cores]
+    #[arg(long, value_name = "N", env = "TINDERBOX_THREADS", hide_env = true)]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A run's name, its folder, or a model file
+    run: String,
+    /// Images, folders or patterns; `-` for one image on stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Classes named for each image
+    #[arg(long, value_name = "K", default_value_t = 3)]
+    top: usize,
+    /// Print comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Also draw the images with their classes into this PNG file
+    #[arg(long, value_name = "FILE")]
+    mosaic: Option<PathBuf>,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// One network
+    name: Option<String>,
+    /// Height and width of an image
+    #[arg(long, value_name = "PIXELS", default_value_t = 224)]
+    size: usize,
+    /// Channels of an image
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    channels: usize,
+    /// Classes
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    classes: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The network
+    #[arg(long, value_name = "NAME", default_value = "cnn")]
+    model: String,
+    /// Height and width of an image
+    #[arg(long, value_name = "PIXELS", default_value_t = 28)]
+    size: usize,
+    /// Channels of an image
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    channels: usize,
+    /// Classes
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    classes: usize,
+    /// Images in a step
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    batch: usize,
+    /// Steps that are measured
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    steps: usize,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl From<EvaluateArgs> for evaluate::Options {
+    fn from(args: EvaluateArgs) -> Self {
+        let EvaluateArgs { run, dataset, split, compute: Compute { device, threads } } = args;
+        Self { run, dataset, split, device, threads }
+    }
+}
+
+impl From<PredictArgs> for predict::Options {
+    fn from(args: PredictArgs) -> Self {
+        let PredictArgs { run, paths, top, csv, mosaic, compute: Compute { device, threads } } =
+            args;
+        let form = if csv { Form::Csv } else { Form::Table };
+        Self { run, paths, top, form, mosaic, device, threads }
+    }
+}
+
+impl From<ModelsArgs> for models::Options {
+    fn from(args: ModelsArgs) -> Self {
+        let ModelsArgs { name, size, channels, classes } = args;
+        Self { name, size, channels, classes }
+    }
+}
+
+impl From<BenchArgs> for bench::Options {
+    fn from(args: BenchArgs) -> Self {
+        let BenchArgs { model, size, channels, classes, batch, steps, compute } = args;
+        let Compute { device, threads } = compute;
+        Self { model, size, channels, classes, batch, steps, device, threads }
+    }
+}

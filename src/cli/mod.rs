@@ -1,0 +1,86 @@
+//! Flags, help, completions, and the one place that prints errors and decides the exit code.
+
+mod args;
+mod train_args;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::base::Error;
+use crate::commands::{self, Context};
+use crate::config::Folders;
+use args::{Cli, DatasetsVerb, RunsVerb, Verb};
+
+/// Runs the program on the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = write!(anstream::stderr(), "{}", render(&error));
+            ExitCode::from(error.fault.exit_code())
+        }
+    }
+}
+
+/// Help and version go to stdout; a mistake goes to stderr with exit code 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    }
+}
+
+/// An error as people read it: what, why, what next.
+fn render(error: &Error) -> String {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let mut text = format!("{red}error{red:#}: {}\n", error.message);
+    if let Some(cause) = error.cause.as_ref().filter(|cause| !cause.is_empty()) {
+        text += &format!("cause: {cause}\n");
+    }
+    if let Some(hint) = &error.hint {
+        text += &format!("hint: {hint}\n");
+    }
+    text
+}
+
+fn run(cli: Cli) -> Result<(), Error> {
+    let global = cli.global;
+    let context = Context {
+        folders: Folders::find(
+            global.datasets.as_deref(),
+            global.models.as_deref(),
+            global.images.as_deref(),
+        ),
+        verbosity: global.verbosity(),
+        json: global.json,
+    };
+    match cli.verb {
+        Verb::Train(args) => commands::train::run(&context, args.resolve()?),
+        Verb::Evaluate(args) => commands::evaluate::run(&context, &args.into()),
+        Verb::Predict(args) => commands::predict::run(&context, &args.into()),
+        Verb::Datasets { verb: DatasetsVerb::List } => commands::datasets::list(&context),
+        Verb::Models(args) => commands::models::run(&context, &args.into()),
+        Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&context),
+        Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&context, &run),
+        Verb::Devices => commands::devices::run(&context),
+        Verb::Bench(args) => commands::bench::run(&context, args.into()),
+        Verb::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "tinderbox",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `tinderbox evaluate`
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::Context;
+use super::output::{Rows, print, print_json};
+use super::plan::{EVALUATION_BATCH, relabel};
+use crate::base::env::cores;
+use crate::base::units::{list, percent, plural, thousands};
+use crate::base::{Error, Result};
+use crate::config::{Augment, Settings, resolve};
+use crate::data::{Dataset, Order, Samples, Split, Work, add_missing_splits, open};
+use crate::eval::{Scores, answer_split, scores};
+use crate::events::Reporter;
+use crate::format::{Package, locate};
+use crate::ops::{device, threads::with_threads};
+
+/// What is evaluated.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A run's name, its folder, or a model file.
+    pub run: String,
+    /// The data set; the one it was trained on, where not given.
+    pub dataset: Option<String>,
+    /// `train`, `val`, `test` or `all`; test where there is such a split, else validation, where
+    /// not given.
+    pub split: Option<String>,
+    /// The device.
+    pub device: String,
+    /// Compute threads; the cores where not given.
+    pub threads: Option<usize>,
+}
+
+/// Prints honest figures of a trained model.
+///
+/// # Errors
+/// If the model, the data or the device cannot be used.
+pub fn run(context: &Context, options: &Options) -> Result<()> {
+    let file = locate(&options.run, &context.folders.models)?;
+    let package = Package::read(&file)?;
+    let chosen = device::choose(options.device.parse()?)?;
+    let mut dataset = open_for(context, options, &file)?;
+    relabel(&mut dataset, &package.classes)?;
+    let (split, samples) = choose_split(&dataset, options.split.as_deref())?;
+    let samples = Samples::new(samples, package.classes.len());
+    let work = Work {
+        order: Order { samples: samples.len(), batch: EVALUATION_BATCH, seed: None },
+        samples,
+        augment: Augment::None,
+        preprocessing: package.preprocessing.clone(),
+    };
+    let threads = options.threads.unwrap_or_else(cores);
+    let (answers, bad) = with_threads(threads, || {
+        let network = package.network(&chosen.device)?;
+        answer_split(&network, &work, threads, &chosen.device)
+    })??;
+    if !bad.is_empty() {
+        let mut names: Vec<&str> = bad.iter().map(|bad| bad.key.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Reporter::new(context.verbosity).say(&format!(
+            "warning: {} could not be read, another of its class was taken: {}",
+            plural(names.len(), "image", "images"),
+            list(&names, 3)
+        ));
+    }
+    let scores = scores(&answers, &package.classes);
+    if context.json {
+        return print_json(&json!({
+            "model": file, "dataset": dataset.name, "split": split, "scores": scores, "bad": bad.len(),
+        }));
+    }
+    print(&table(&scores, &dataset.name, split))
+}
+
+/// The data set with the splits that training made: with the run's seed where its `run.toml` is
+/// there and it is the same data set.
+fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset> {
+    let record = file.parent().map(|folder| folder.join("run.toml")).filter(|path| path.is_file());
+    let trained: Option<Settings> =
+        record.map(|path| resolve(Some(&path), Vec::new())).transpose()?.map(|r| r.settings);
+    let name = match (&options.dataset, &trained) {
+        (Some(name), _) => name.clone(),
+        (None, Some(settings)) => settings.dataset.clone(),
+        (None, None) => {
+            return Err(Error::usage(format!(
+                "which data set? `{}` lies without its `run.toml`",
+                file.display()
+            ))
+            .hint("name one: `tinderbox evaluate RUN DATASET`"));
+        }
+    };
+    let mut dataset = open(&name, &context.folders)?;
+    if let Some(settings) = trained {
+        let same = settings.dataset == name
+            || open(&settings.dataset, &context.folders)
+                .is_ok_and(|other| other.path == dataset.path);
+        if same {
+            add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+        }
+    }
+    Ok(dataset)
+}
+
+/// The samples of the split that was asked for, or of the one that says most.
+fn choose_split(
+    dataset: &Dataset,
+    asked: Option<&str>,
+) -> Result<(&'static str, Vec<crate::data::Sample>)> {
+    let filled = |split: &Split| !dataset.split(*split).is_empty();
+    let split = match asked {
+        Some("all") => None,
+        Some(name) => Split::ALL
+            .into_iter()
+            .find(|split| split.name() == name)
+            .filter(filled)
+            .map(Some)
+            .ok_or_else(|| {
+                let there: Vec<&str> =
+                    Split::ALL.iter().filter(|s| filled(s)).map(|s| s.name()).collect();
+                Error::input(format!("the data set `{}` has no split `{name}`", dataset.name))
+                    .cause(format!("it has {}", list(&there, 3)))
+            })?,
+        // Data without splits that the model was not trained on is evaluated as a whole.
+        None => [Split::Test, Split::Val].into_iter().find(filled),
+    };
+    Ok(match split {
+        Some(split) => (split.name(), dataset.split(split).to_vec()),
+        None => ("all", dataset.splits.concat()),
+    })
+}
+
+fn table(scores: &Scores, dataset: &str, split: &str) -> String {
+    let [low, high] = scores.top1_interval;
+    let mut rows = Rows::new(&["CLASS", ">PRECISION", ">RECALL", ">F1", ">IMAGES"]);
+    for class in &scores.classes {
+        rows.row([
+            class.class.clone(),
+            percent(class.precision),
+            percent(class.recall),
+            percent(class.f1),
+            thousands(class.support as u64),
+        ]);
+    }
+    format!(
+        "{dataset}, {split}: {}\ntop-1  {} ({:.1} to {})\ntop-5  {}\nloss   {:.4}\nmacro F1 {}, calibration error {}\n\n{}",
+        plural(scores.images, "image", "images"),
+        percent(scores.top1),
+        low * 100.0,
+        percent(high),
+        percent(scores.top5),
+        scores.loss,
+        percent(scores.macro_f1),
+        percent(scores.calibration_error),
+        rows.text(),
+    )
+}

@@ -1,0 +1,84 @@
+//! The pictures of a training: chosen here, drawn by `report`.
+
+use std::path::Path;
+
+use crate::base::draw::{Purpose, permutation};
+use crate::base::{Result, files};
+use crate::data::{Work, prepare};
+use crate::eval::{Answer, confusion};
+use crate::report::{self, EpochPoint, Guess};
+use crate::train::EpochRecord;
+
+/// The names of the pictures.
+pub const FILES: [&str; 5] =
+    ["batch.png", "predictions.png", "mistakes.png", "curves.png", "confusion.png"];
+
+/// Images in a picture of a batch, of predictions and of mistakes.
+const SHOWN: usize = 40;
+
+/// Draws what the network is fed at the first step.
+pub fn batch(folder: &Path, train: &Work, classes: &[String]) -> Result<()> {
+    let mut few = train.clone();
+    few.order.batch = few.order.batch.min(SHOWN);
+    let (images, labels) = few.pixels(0)?;
+    let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
+    files::replace(&folder.join(FILES[0]), &report::batch(&images, &labels, classes)?)
+}
+
+/// Draws what is known after the loop. `answers` are those to `shown`, in its order.
+pub fn after(
+    folder: &Path,
+    shown: &Work,
+    answers: &[Answer],
+    classes: &[String],
+    history: &[EpochRecord],
+) -> Result<()> {
+    let sample = permutation(0, 0, answers.len(), Purpose::Pick);
+    let sample: Vec<usize> = sample.iter().take(SHOWN).map(|&i| i as usize).collect();
+    let mut wrong: Vec<usize> =
+        (0..answers.len()).filter(|&i| answers[i].guess != answers[i].label).collect();
+    wrong.sort_by(|&a, &b| answers[b].loss.total_cmp(&answers[a].loss).then(a.cmp(&b)));
+    wrong.truncate(SHOWN);
+    let matrix: Vec<u64> = confusion(answers, classes.len()).concat();
+    let pictures = [
+        report::predictions(&guesses(shown, answers, &sample)?, classes)?,
+        report::mistakes(&guesses(shown, answers, &wrong)?, classes)?,
+        report::curves(&history.iter().map(point).collect::<Vec<_>>())?,
+        report::confusion(&matrix, classes)?,
+    ];
+    for (name, picture) in FILES[1..].iter().zip(pictures) {
+        files::replace(&folder.join(name), &picture)?;
+    }
+    Ok(())
+}
+
+fn guesses(shown: &Work, answers: &[Answer], which: &[usize]) -> Result<Vec<Guess>> {
+    let guess = |&i: &usize| {
+        #[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples
+        let (pixels, _) =
+            shown.samples.load(i as u32, shown.preprocessing.channels, &mut Vec::new())?;
+        let Answer { label, guess, confidence, loss, .. } = answers[i];
+        Ok(Guess {
+            pixels: prepare(&pixels, &shown.preprocessing),
+            truth: Some(label as usize),
+            guess: guess as usize,
+            confidence,
+            #[allow(clippy::cast_possible_truncation)] // for people
+            loss: loss as f32,
+            #[allow(clippy::cast_possible_truncation)]
+            name: shown.samples.get(i as u32).key.clone(),
+        })
+    };
+    which.iter().map(guess).collect()
+}
+
+fn point(record: &EpochRecord) -> EpochPoint {
+    EpochPoint {
+        epoch: u32::try_from(record.epoch).unwrap_or(u32::MAX),
+        train_loss: record.train_loss,
+        val_loss: record.val_loss,
+        train_top1: None,
+        val_top1: record.val_top1,
+        lr: record.lr,
+    }
+}

@@ -1,0 +1,172 @@
+//! What the settings leave open is decided by the data: from resolved settings to a frozen plan.
+
+use std::sync::Arc;
+
+use crate::base::units::{list, thousands};
+use crate::base::{Error, Result};
+use crate::config::{
+    Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
+};
+use crate::data::{
+    Dataset, Look, Order, Samples, Split, Work, add_missing_splits, open, statistics,
+};
+use crate::model::check_name;
+
+/// Images up to this size keep it.
+const KEPT_SIZE: usize = 96;
+/// The size of all others.
+const PHOTO_SIZE: usize = 128;
+/// The part of a photo that evaluation looks at (torchvision: 224 of 256 pixels).
+const PHOTO_CROP: f64 = 0.875;
+/// Images in a batch of an evaluation.
+pub const EVALUATION_BATCH: usize = 256;
+
+/// A data set whose splits are complete.
+///
+/// # Errors
+/// If it cannot be used.
+pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
+    let mut dataset = open(&settings.dataset, folders)?;
+    add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+    Ok(dataset)
+}
+
+/// The plan for training on `dataset`, and the samples of its splits.
+///
+/// # Errors
+/// If the settings do not fit the data.
+pub fn plan(resolved: &Resolved, dataset: &Dataset) -> Result<(Plan, [Arc<Samples>; 3])> {
+    let mut settings = resolved.settings.clone();
+    let model = settings.model.clone();
+    let images = dataset.split(Split::Train).len();
+    if settings.batch > images {
+        if resolved.origins.get("batch").is_some_and(|origin| *origin != Origin::Default) {
+            return Err(Error::usage(format!(
+                "`--batch {}` is larger than the {} training images",
+                settings.batch,
+                thousands(images as u64)
+            ))
+            .hint(format!("use `--batch {}` or less", images.max(1))));
+        }
+        settings.batch = images;
+    }
+    if dataset.split(Split::Val).is_empty() {
+        return Err(Error::input(format!(
+            "the data set `{}` is too small to validate",
+            dataset.name
+        ))
+        .cause("every class has one image only")
+        .hint("add images: two of each class are the least, and far too few"));
+    }
+    let look = dataset.look();
+    let keeps = look.size.filter(|size| size.iter().all(|&side| side <= KEPT_SIZE));
+    let model =
+        model.unwrap_or_else(|| if keeps.is_some() { "cnn" } else { "mobilenet_v2" }.to_owned());
+    check_name(&model)?;
+    let augment = match settings.augment {
+        Augment::Auto if keeps.is_some() => Augment::Light,
+        Augment::Auto => Augment::Standard,
+        asked => asked,
+    };
+    let samples = dataset.splits.clone().map(|split| Samples::new(split, dataset.classes.len()));
+    let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
+    let loader_threads = settings
+        .loader_threads
+        .unwrap_or_else(|| if dataset.in_memory() { 1 } else { settings.compute_threads() });
+    let plan = Plan {
+        model,
+        augment,
+        loader_threads,
+        class_weights: class_weights(settings.class_weights, &samples[0].class_counts()),
+        classes: dataset.classes.clone(),
+        steps_per_epoch: images.div_ceil(settings.batch),
+        preprocessing,
+        settings,
+    };
+    Ok((plan, samples))
+}
+
+fn preprocessing(
+    settings: &Settings,
+    look: Look,
+    keeps: Option<[usize; 2]>,
+    train: &Samples,
+) -> Result<Preprocessing> {
+    let [height, width] = match settings.size {
+        Some(side) => [side; 2],
+        None => keeps.unwrap_or([PHOTO_SIZE; 2]),
+    };
+    let channels = settings.channels.unwrap_or(if look.color { 3 } else { 1 });
+    let crop = if keeps.is_some() { 1.0 } else { PHOTO_CROP };
+    let mut how = Preprocessing {
+        channels,
+        height,
+        width,
+        crop,
+        mean: vec![0.0; channels],
+        std: vec![1.0; channels],
+    };
+    (how.mean, how.std) = statistics(train, &how, settings.seed)?;
+    Ok(how)
+}
+
+/// The weight of each class in the loss; balanced weights are 1 on average over the samples.
+#[allow(clippy::cast_possible_truncation)] // f64 to f32 is the purpose
+fn class_weights(how: ClassWeights, counts: &[usize]) -> Vec<f32> {
+    let (images, classes) = (counts.iter().sum::<usize>() as f64, counts.len() as f64);
+    let weight = |&count: &usize| match how {
+        ClassWeights::None => 1.0,
+        ClassWeights::Balanced => (images / (classes * count.max(1) as f64)) as f32,
+    };
+    counts.iter().map(weight).collect()
+}
+
+/// The work of passing over a split: shuffled and varied for training, as it lies otherwise.
+pub fn work(plan: &Plan, samples: &Arc<Samples>, training: bool) -> Work {
+    let (batch, seed, augment) = if training {
+        (plan.settings.batch, Some(plan.settings.seed), plan.augment)
+    } else {
+        (EVALUATION_BATCH, None, Augment::None)
+    };
+    Work {
+        samples: Arc::clone(samples),
+        order: Order { samples: samples.len(), batch, seed },
+        augment,
+        preprocessing: plan.preprocessing.clone(),
+    }
+}
+
+/// The samples of a data set under a model's labels.
+///
+/// # Errors
+/// If the data set has a class that the model does not know.
+pub fn relabel(dataset: &mut Dataset, classes: &[String]) -> Result<()> {
+    let mut labels = Vec::new();
+    for name in &dataset.classes {
+        let label = classes.iter().position(|class| class == name).ok_or_else(|| {
+            Error::input(format!("the model does not know the class `{name}`"))
+                .cause(format!("it knows {}", list(classes, 8)))
+                .hint("evaluate it on data with the classes that it was trained on")
+        })?;
+        labels.push(u32::try_from(label).unwrap_or(u32::MAX));
+    }
+    for sample in dataset.splits.iter_mut().flatten() {
+        sample.label = labels[sample.label as usize];
+    }
+    dataset.classes = classes.to_vec();
+    Ok(())
+}
+
+/// The line that says what a data set holds.
+pub fn describe(dataset: &Dataset, plan: &Plan) -> String {
+    let [train, val, test] = [0, 1, 2].map(|i| dataset.splits[i].len() as u64);
+    let test = if test == 0 { String::new() } else { format!(" / {} test", thousands(test)) };
+    let Preprocessing { width, height, channels, .. } = plan.preprocessing;
+    format!(
+        "{} classes, {} train / {} val{test} images, {width}x{height} {}",
+        thousands(dataset.classes.len() as u64),
+        thousands(train),
+        thousands(val),
+        if channels == 1 { "grey" } else { "colour" }
+    )
+}

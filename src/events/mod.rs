@@ -1,0 +1,8 @@
+//! What can happen in a training, as one enum, and its renderings: bars on a terminal, plain lines
+//! elsewhere, JSON lines in `events.jsonl`, nothing.
+
+mod event;
+mod reporter;
+
+pub use event::Event;
+pub use reporter::{Progress, Reporter, Verbosity};

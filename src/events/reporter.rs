@@ -1,0 +1,201 @@
+//! The renderings. Progress and log go to stderr; results are no business of this room.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, Value};
+
+use super::Event;
+use crate::base::env::{Stopwatch, time_of_day, unix_seconds};
+use crate::base::files::Log;
+use crate::base::units::{clock, thousands};
+use crate::base::{Error, Result};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// What a person wants to follow.
+    #[default]
+    Normal,
+    /// Also where every setting came from.
+    Verbose,
+}
+
+/// Where the training is within an epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Epochs complete.
+    pub epoch: usize,
+    /// Epochs planned.
+    pub epochs: usize,
+    /// Steps complete in this epoch.
+    pub step: usize,
+    /// Steps in an epoch.
+    pub steps: usize,
+    /// Mean loss of the epoch so far.
+    pub loss: f64,
+    /// Training images in a second.
+    pub images_per_second: f64,
+    /// Seconds to the end, at this speed.
+    pub seconds_left: f64,
+}
+
+/// The skipped samples that are named; the rest are counted.
+const NAMED_SAMPLES: usize = 3;
+
+/// Seconds between two plain lines of progress.
+const PLAIN_INTERVAL: f64 = 10.0;
+
+/// Tells people and `events.jsonl` what happens.
+#[derive(Debug)]
+pub struct Reporter {
+    verbosity: Verbosity,
+    bar: Option<ProgressBar>,
+    log: Option<Log>,
+    last_line: Stopwatch,
+    quarantined: usize,
+}
+
+impl Reporter {
+    /// A reporter on stderr: with a bar where it is a terminal.
+    #[must_use]
+    pub fn new(verbosity: Verbosity) -> Self {
+        let bar = (std::io::stderr().is_terminal() && verbosity > Verbosity::Quiet).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            let template = "epoch {prefix}  {wide_bar} {percent:>3}%   {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+            bar
+        });
+        Self { verbosity, bar, log: None, last_line: Stopwatch::start(), quarantined: 0 }
+    }
+
+    /// A reporter that says nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            verbosity: Verbosity::Quiet,
+            bar: None,
+            log: None,
+            last_line: Stopwatch::start(),
+            quarantined: 0,
+        }
+    }
+
+    /// Also writes every event to a log from now on.
+    pub fn log_to(&mut self, log: Log) {
+        self.log = Some(log);
+    }
+
+    /// A line for people.
+    pub fn say(&self, line: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.print(line);
+        }
+    }
+
+    /// A line for people who asked for more.
+    pub fn detail(&self, line: &str) {
+        if self.verbosity >= Verbosity::Verbose {
+            self.print(line);
+        }
+    }
+
+    fn print(&self, line: &str) {
+        let write = || {
+            // A reader that went away is no reason to stop a training.
+            let _ = writeln!(anstream::stderr(), "{line}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Something happened.
+    ///
+    /// # Errors
+    /// If the log cannot be written.
+    pub fn event(&mut self, event: &Event) -> Result<()> {
+        let wanted = match event {
+            Event::SampleQuarantined { .. } => {
+                self.quarantined += 1;
+                self.quarantined <= NAMED_SAMPLES || self.verbosity == Verbosity::Verbose
+            }
+            _ => true,
+        };
+        if let Some(line) = event.line().filter(|_| wanted) {
+            let timed = self.bar.is_none() && matches!(event, Event::EpochFinished { .. });
+            self.say(&if timed { format!("{} {line}", time_of_day()) } else { line });
+            self.last_line = Stopwatch::start();
+        }
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let failed = |cause| Error::failed("cannot write an event").cause(cause);
+        let mut object = Map::new();
+        object.insert("v".to_owned(), 1.into());
+        object.insert("time".to_owned(), unix_seconds().into());
+        if let Value::Object(fields) = serde_json::to_value(event).map_err(failed)? {
+            object.extend(fields);
+        }
+        log.line(&Value::Object(object).to_string())
+    }
+
+    /// The training went on by a step.
+    pub fn progress(&mut self, at: &Progress) {
+        let message = || {
+            format!(
+                "loss {:.3}   {} images/s   {} left",
+                at.loss,
+                thousands(at.images_per_second.round() as u64),
+                clock(at.seconds_left)
+            )
+        };
+        let epoch = at.epoch + 1;
+        if let Some(bar) = &self.bar {
+            bar.set_length(at.steps as u64);
+            bar.set_prefix(format!(
+                "{epoch:>width$}/{}",
+                at.epochs,
+                width = at.epochs.to_string().len()
+            ));
+            bar.set_message(message());
+            bar.set_position(at.step as u64);
+        } else if self.last_line.seconds() > PLAIN_INTERVAL {
+            let percent = at.step * 100 / at.steps.max(1);
+            self.say(&format!(
+                "{} epoch {epoch}/{} {percent}%  {}",
+                time_of_day(),
+                at.epochs,
+                message()
+            ));
+            self.last_line = Stopwatch::start();
+        }
+    }
+
+    /// The loop is over: the bar goes, and skipped samples are counted.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if self.quarantined > NAMED_SAMPLES {
+            let count = thousands(self.quarantined as u64);
+            self.say(&format!(
+                "warning: {count} images were skipped; all are named in `events.jsonl`"
+            ));
+        }
+        self.quarantined = 0;
+    }
+
+    /// A bar over a number of things, or nothing where nobody looks.
+    #[must_use]
+    pub fn count(&self, total: usize) -> ProgressBar {
+        let seen = std::io::stderr().is_terminal() && self.verbosity > Verbosity::Quiet;
+        let bar = if seen { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}

@@ -1,0 +1,13 @@
+//! The training: the loop, one step of it, the loss, the state, the checkpoint.
+
+mod checkpoint;
+mod loss;
+mod run;
+mod state;
+mod step;
+
+pub use checkpoint::RunFolder;
+pub use loss::{Targets, cross_entropy};
+pub use run::{Job, Outcome, train};
+pub use state::{EpochRecord, State};
+pub use step::{StepInput, step};

@@ -1,0 +1,273 @@
+//! The loop. It is read from top to bottom: next batch, learning rate, step, event, checkpoint.
+
+use std::collections::BTreeSet;
+
+use burn::tensor::Device;
+use serde_json::json;
+
+use super::checkpoint::RunFolder;
+use super::loss::Targets;
+use super::state::{EpochRecord, State};
+use super::step::{StepInput, step};
+use crate::base::env::Stopwatch;
+use crate::base::signals::Signals;
+use crate::base::units::{list, percent};
+use crate::base::{Error, Result};
+use crate::config::Plan;
+use crate::data::{BadSample, Loader, Split, Work};
+use crate::eval::{Scores, answer_split, scores};
+use crate::events::{Event, Progress, Reporter};
+use crate::model::{Classifier, Pass};
+use crate::optim::{Optimizer, learning_rate};
+
+/// What a training works on and where it leaves its files.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The frozen plan.
+    pub plan: Plan,
+    /// The training split.
+    pub train: Work,
+    /// The validation split.
+    pub val: Work,
+    /// The device, without autodiff.
+    pub device: Device,
+    /// Where the model and the checkpoint go; nowhere, where a caller only wants the model.
+    pub folder: Option<RunFolder>,
+    /// Signals that end the training in good order.
+    pub signals: Signals,
+}
+
+/// What a training left.
+#[derive(Clone, Debug)]
+pub struct Outcome<M> {
+    /// The best model, without autodiff; none when no epoch was complete.
+    pub best: Option<(M, Scores)>,
+    /// Counters and history.
+    pub state: State,
+    /// The signal that ended it before its time.
+    pub interrupted: Option<u8>,
+    /// Training images in a second: the median of the epochs.
+    pub images_per_second: f64,
+}
+
+/// Trains `model`, whose weights lie on the job's device.
+///
+/// # Errors
+/// If the loss is not finite, too many images are bad, a file cannot be written or the device
+/// fails. The files of the last complete epoch stay.
+pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<Outcome<M>> {
+    let Job { plan, device, .. } = job;
+    let train_device = device.clone().autodiff();
+    let targets = Targets {
+        smoothing: plan.settings.label_smoothing,
+        class_weights: plan.class_weights.clone(),
+    };
+    let mut model = model.train();
+    let mut optimizer = Optimizer::new(&plan.settings);
+    let mut state = State::default();
+    let mut best = None;
+    let mut watch = BadWatch::new(job);
+    let mut loader = Loader::start(&job.train, 0, plan.total_steps(), plan.loader_threads)?;
+    let mut meter = Meter::start(plan);
+
+    'training: for epoch in 0..plan.settings.epochs {
+        meter.start_epoch();
+        for _ in 0..plan.steps_per_epoch {
+            let Some(batch) = loader.next() else { break 'training };
+            let batch = batch?;
+            watch.see(Split::Train, batch.bad, out)?;
+            let rate = learning_rate(plan, state.step);
+            let pass = Pass {
+                training: true,
+                seed: plan.settings.seed,
+                step: state.step as u64,
+                first_sample: 0,
+            };
+            let input = StepInput {
+                images: batch.images,
+                input: plan.preprocessing.input(),
+                labels: &batch.labels,
+                targets: &targets,
+                rate,
+                device: &train_device,
+            };
+            let (next, loss) = step(model, &mut optimizer, input, &pass)?;
+            model = next;
+            if !loss.is_finite() {
+                return Err(diverged(job, &state, rate, loss, out)?);
+            }
+            state.step += 1;
+            out.progress(&meter.step(epoch, batch.labels.len(), loss, rate));
+            if let Some(signal) = job.signals.pending() {
+                out.event(&Event::Interrupted { signal, step: state.step })?;
+                return Ok(Outcome {
+                    best,
+                    state,
+                    interrupted: Some(signal),
+                    images_per_second: meter.median(),
+                });
+            }
+        }
+
+        let candidate = model.valid();
+        let (answers, bad) = answer_split(&candidate, &job.val, plan.loader_threads, device)?;
+        watch.see(Split::Val, bad, out)?;
+        let val = scores(&answers, &plan.classes);
+        let record = meter.finish_epoch(epoch, &val);
+        let is_best = state.add(record.clone());
+        if let Some(folder) = &job.folder {
+            if is_best {
+                folder.save_model(&candidate, plan, json!({ "epoch": epoch + 1, "val": val }))?;
+            }
+            folder.save_checkpoint(&model, &optimizer, &state)?;
+        }
+        if is_best {
+            best = Some((candidate, val));
+        }
+        out.event(&meter.event(&record, state.step, is_best))?;
+        let patience = plan.settings.patience;
+        if patience > 0 && state.epochs_without_better() >= patience {
+            out.event(&Event::StoppedEarly { epoch: epoch + 1, best_epoch: state.best_epoch })?;
+            break;
+        }
+    }
+    Ok(Outcome { best, state, interrupted: None, images_per_second: meter.median() })
+}
+
+fn diverged(job: &Job, state: &State, lr: f64, loss: f64, out: &mut Reporter) -> Result<Error> {
+    out.event(&Event::Diverged { step: state.step + 1, lr, loss: loss.to_string() })?;
+    let kept = match (&job.folder, state.history.len()) {
+        (Some(folder), epochs @ 1..) => {
+            format!("the state after epoch {epochs} is in `{}`", folder.checkpoint_file().display())
+        }
+        _ => "no epoch was complete, so nothing is saved".to_owned(),
+    };
+    Ok(Error::failed(format!("the loss is {loss} at step {}", state.step + 1))
+        .cause(format!("the training diverged at a learning rate of {lr:.2e}; {kept}"))
+        .hint(format!("try `--lr {:.1e}`, a longer `--warmup` or `--clip 1`", lr / 10.0)))
+}
+
+/// Counts bad samples, once each, and ends the training when they are too many.
+struct BadWatch {
+    seen: BTreeSet<(Split, u32)>,
+    names: Vec<String>,
+    most: usize,
+    share: f64,
+}
+
+impl BadWatch {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of a count
+    fn new(job: &Job) -> Self {
+        let images = job.train.samples.len() + job.val.samples.len();
+        let share = job.plan.settings.max_bad;
+        Self {
+            seen: BTreeSet::new(),
+            names: Vec::new(),
+            most: (images as f64 * share) as usize,
+            share,
+        }
+    }
+
+    fn see(&mut self, split: Split, bad: Vec<BadSample>, out: &mut Reporter) -> Result<()> {
+        for BadSample { index, key, reason } in bad {
+            if !self.seen.insert((split, index)) {
+                continue;
+            }
+            self.names.push(key.clone());
+            out.event(&Event::SampleQuarantined { split: split.name(), path: key, reason })?;
+        }
+        if self.seen.len() <= self.most {
+            return Ok(());
+        }
+        Err(Error::input(format!("more than {} of the images cannot be read", percent(self.share)))
+            .cause(format!("so far {}", list(&self.names, 3)))
+            .hint("repair or remove the files, or allow more with `--max-bad`"))
+    }
+}
+
+/// Loss and speed of an epoch and of the whole training.
+struct Meter {
+    epochs: usize,
+    steps: usize,
+    total: Stopwatch,
+    epoch: Stopwatch,
+    done: usize,
+    images: usize,
+    loss: f64,
+    rate: f64,
+    speed: f64,
+    speeds: Vec<f64>,
+}
+
+impl Meter {
+    fn start(plan: &Plan) -> Self {
+        let now = Stopwatch::start();
+        Self {
+            epochs: plan.settings.epochs,
+            steps: plan.steps_per_epoch,
+            total: now,
+            epoch: now,
+            done: 0,
+            images: 0,
+            loss: 0.0,
+            rate: 0.0,
+            speed: 0.0,
+            speeds: Vec::new(),
+        }
+    }
+
+    fn start_epoch(&mut self) {
+        self.epoch = Stopwatch::start();
+        (self.done, self.images, self.loss) = (0, 0, 0.0);
+    }
+
+    fn step(&mut self, epoch: usize, images: usize, loss: f64, rate: f64) -> Progress {
+        self.done += 1;
+        self.images += images;
+        self.loss += loss * images as f64;
+        self.rate = rate;
+        self.speed = self.images as f64 / self.epoch.seconds().max(1e-9);
+        let share = (epoch as f64 + self.done as f64 / self.steps as f64) / self.epochs as f64;
+        Progress {
+            epoch,
+            epochs: self.epochs,
+            step: self.done,
+            steps: self.steps,
+            loss: self.loss / self.images as f64,
+            images_per_second: self.speed,
+            seconds_left: self.total.seconds() * (1.0 - share) / share,
+        }
+    }
+
+    fn finish_epoch(&mut self, epoch: usize, val: &Scores) -> EpochRecord {
+        self.speeds.push(self.speed);
+        EpochRecord {
+            epoch: epoch + 1,
+            train_loss: self.loss / (self.images as f64).max(1.0),
+            val_loss: val.loss,
+            val_top1: val.top1,
+            lr: self.rate,
+        }
+    }
+
+    fn event(&self, record: &EpochRecord, step: usize, best: bool) -> Event {
+        Event::EpochFinished {
+            epoch: record.epoch,
+            epochs: self.epochs,
+            step,
+            train_loss: record.train_loss,
+            val_loss: record.val_loss,
+            val_top1: record.val_top1,
+            lr: record.lr,
+            images_per_second: self.speed,
+            seconds: self.epoch.seconds(),
+            best,
+        }
+    }
+
+    fn median(&self) -> f64 {
+        let mut speeds = self.speeds.clone();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied().unwrap_or(self.speed)
+    }
+}

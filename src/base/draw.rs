@@ -39,7 +39,6 @@ impl Draw {
     /// The draws of `purpose` at `position` of `epoch`. For dropout the epoch is the step and the
     /// position is the sample; see [`Draw::layer`].
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples and steps
     pub fn at(seed: u64, epoch: u64, position: u64, purpose: Purpose) -> Self {
         Self {
             key: [seed as u32, (seed >> 32) as u32],
@@ -81,7 +80,6 @@ impl Draw {
     /// Whole number `index` in `[0, n)`, by multiplication (Lemire, 2019); `n` is at least 1. The
     /// bias is below `n / 2^32`.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // the product's upper half is below n
     pub fn below(&self, index: u32, n: usize) -> usize {
         ((u64::from(self.word(index)) * n as u64) >> 32) as usize
     }
@@ -89,7 +87,6 @@ impl Draw {
     /// Number `index` from the standard normal distribution (Box and Muller, 1958), computed in
     /// `f64` so that it is the same on every machine to the last bit of an `f32`.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)]
     pub fn normal(&self, index: u32) -> f32 {
         let [a, b, ..] = self.block(index);
         let radius = (-2.0 * ((f64::from(a) + 1.0) / 4_294_967_296.0).ln()).sqrt();
@@ -99,7 +96,6 @@ impl Draw {
 
 /// A permutation of `0..n` (Fisher and Yates): which sample stands at which place of the epoch.
 #[must_use]
-#[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples
 pub fn permutation(seed: u64, epoch: u64, n: usize, purpose: Purpose) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     let draw = Draw::at(seed, epoch, 0, purpose);

@@ -1,5 +1,7 @@
 //! The environment and the clock. Only this file and `config` look at either.
 
+#![allow(clippy::disallowed_methods)] // this is the room they are allowed in
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The value of an environment variable, when it is set, not empty and UTF-8.
@@ -16,7 +18,6 @@ pub fn unix_seconds() -> f64 {
 
 /// The time of day in UTC as `10:02:11`.
 #[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a time of day is small
 pub fn time_of_day() -> String {
     let s = unix_seconds() as u64 % 86_400;
     format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)

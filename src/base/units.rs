@@ -6,7 +6,7 @@ pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -56,7 +56,6 @@ pub fn duration(seconds: f64) -> String {
 
 /// Seconds as on a clock: `0:11`, `3:07`, `1:02:03`.
 #[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates where it must
 pub fn clock(seconds: f64) -> String {
     let s = seconds.round().max(0.0) as u64;
     if s < 3600 {

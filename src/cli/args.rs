@@ -26,13 +26,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
-    /// Folder of the data sets, only read [default: ./datasets, or TINDERBOX_DATASETS]
+    /// Folder of the data sets, only read [default: ./datasets, or `TINDERBOX_DATASETS`]
     #[arg(long, global = true, value_name = "DIR")]
     pub datasets: Option<PathBuf>,
-    /// Folder of the trained models [default: ./models, or TINDERBOX_MODELS]
+    /// Folder of the trained models [default: ./models, or `TINDERBOX_MODELS`]
     #[arg(long, global = true, value_name = "DIR")]
     pub models: Option<PathBuf>,
-    /// Folder of the pictures [default: ./images, or TINDERBOX_IMAGES]
+    /// Folder of the pictures [default: ./images, or `TINDERBOX_IMAGES`]
     #[arg(long, global = true, value_name = "DIR")]
     pub images: Option<PathBuf>,
     /// Print the result as JSON

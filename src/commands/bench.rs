@@ -141,7 +141,6 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
     })
 }
 
-#[allow(clippy::cast_possible_truncation)] // sizes are bounded
 fn synthetic(options: &Options, input: [usize; 3]) -> (Vec<f32>, Vec<u32>) {
     let draw = Draw::at(0, 0, 0, Purpose::Synthetic);
     let values = options.batch * input.iter().product::<usize>();

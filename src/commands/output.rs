@@ -56,6 +56,6 @@ impl Rows {
 
     /// The table's text, a line a row, without spaces at the ends.
     pub fn text(&self) -> String {
-        self.table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        self.table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
     }
 }

@@ -54,7 +54,6 @@ pub fn after(
 
 fn guesses(shown: &Work, answers: &[Answer], which: &[usize]) -> Result<Vec<Guess>> {
     let guess = |&i: &usize| {
-        #[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples
         let (pixels, _) =
             shown.samples.load(i as u32, shown.preprocessing.channels, &mut Vec::new())?;
         let Answer { label, guess, confidence, loss, .. } = answers[i];
@@ -63,9 +62,7 @@ fn guesses(shown: &Work, answers: &[Answer], which: &[usize]) -> Result<Vec<Gues
             truth: Some(label as usize),
             guess: guess as usize,
             confidence,
-            #[allow(clippy::cast_possible_truncation)] // for people
             loss: loss as f32,
-            #[allow(clippy::cast_possible_truncation)]
             name: shown.samples.get(i as u32).key.clone(),
         })
     };

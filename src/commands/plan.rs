@@ -111,7 +111,6 @@ fn preprocessing(
 }
 
 /// The weight of each class in the loss; balanced weights are 1 on average over the samples.
-#[allow(clippy::cast_possible_truncation)] // f64 to f32 is the purpose
 fn class_weights(how: ClassWeights, counts: &[usize]) -> Vec<f32> {
     let (images, classes) = (counts.iter().sum::<usize>() as f64, counts.len() as f64);
     let weight = |&count: &usize| match how {

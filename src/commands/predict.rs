@@ -125,7 +125,6 @@ fn answer_all(
     Ok((rows, tiles))
 }
 
-#[allow(clippy::cast_possible_truncation)] // for people
 fn tile(pixels: Pixels, path: &str, first: Ranked) -> Guess {
     let name =
         Path::new(path).file_name().map_or(path.to_owned(), |n| n.to_string_lossy().into_owned());

@@ -93,8 +93,7 @@ fn read(path: &Path) -> Result<Table> {
         usage(format!("line {line}: {}", cause.message()))
     })?;
     match table.get("format") {
-        None => {}
-        Some(Value::Integer(FORMAT)) => {}
+        None | Some(Value::Integer(FORMAT)) => {}
         Some(other) => {
             return Err(usage(format!("format = {other}, this program reads format = {FORMAT}")));
         }

@@ -45,7 +45,6 @@ pub(super) fn augment(pixels: &Pixels, how: Augment, to: &Preprocessing, at: Add
 }
 
 /// Moves an image by up to a fourteenth of its sides; the edge is repeated.
-#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)] // sides are at most 4,096
 fn shift(image: &Pixels, draw: Draw) -> Pixels {
     let offset = |index, side: usize| {
         let most = side / 14;
@@ -119,7 +118,6 @@ fn luma(pixel: &[u8]) -> f32 {
 }
 
 /// `other + factor * (value - other)`, rounded, for every value; `other` is made of all of them.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
 fn blend(values: &mut [u8], other: impl Fn(&[u8]) -> f32, factor: f32) {
     let other = other(values);
     for value in values {

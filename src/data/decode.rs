@@ -139,14 +139,12 @@ fn to_pixels(image: DynamicImage, channels: usize) -> Pixels {
     Pixels::new(width, height, 1, data.chunks_exact(3).map(|p| grey([p[0], p[1], p[2]])).collect())
 }
 
-#[allow(clippy::cast_possible_truncation)] // at most 255
 fn over_background(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((value * alpha + BACKGROUND * (255 - alpha) + 127) / 255) as u8
 }
 
 /// ITU-R 601 luma in PIL's 16-bit fixed point, as its conversion to mode `L`.
-#[allow(clippy::cast_possible_truncation)] // the weights add up to 65,536
 fn grey([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
 }
@@ -169,6 +167,7 @@ pub fn prepare(pixels: &Pixels, to: &Preprocessing) -> Pixels {
 /// PIL's `resize` with a box (a triangle filter whose support grows with the scale).
 pub(super) fn resize(pixels: &Pixels, area: Area, to: &Preprocessing) -> Pixels {
     let whole = [0.0, 0.0, pixels.width as f64, pixels.height as f64];
+    #[allow(clippy::float_cmp)] // the whole image is exactly the whole image
     if area == whole && [pixels.height, pixels.width] == [to.height, to.width] {
         return pixels.clone();
     }

@@ -29,7 +29,6 @@ impl Order {
 
     /// The samples of a whole epoch in their order.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples
     pub fn epoch(&self, epoch: usize) -> Vec<u32> {
         match self.seed {
             Some(seed) => permutation(seed, epoch as u64, self.samples, Purpose::Order),

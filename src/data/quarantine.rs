@@ -22,7 +22,7 @@ pub struct BadSample {
 /// The samples of a split with what is known of the bad ones; shared by all loader threads.
 #[derive(Debug)]
 pub struct Samples {
-    samples: Vec<Sample>,
+    all: Vec<Sample>,
     /// The indices of each class's samples, rising.
     members: Vec<Vec<u32>>,
     bad: Mutex<HashMap<u32, String>>,
@@ -31,25 +31,24 @@ pub struct Samples {
 impl Samples {
     /// Samples of a split with `classes` classes.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // a data set has fewer than 2^32 samples
     pub fn new(samples: Vec<Sample>, classes: usize) -> Arc<Self> {
         let mut members = vec![Vec::new(); classes];
         for (index, sample) in samples.iter().enumerate() {
             members[sample.label as usize].push(index as u32);
         }
-        Arc::new(Self { samples, members, bad: Mutex::default() })
+        Arc::new(Self { all: samples, members, bad: Mutex::default() })
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.samples.len()
+        self.all.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
+        self.all.is_empty()
     }
 
     /// How many each class has.
@@ -61,7 +60,7 @@ impl Samples {
     /// Sample `index`.
     #[must_use]
     pub fn get(&self, index: u32) -> &Sample {
-        &self.samples[index as usize]
+        &self.all[index as usize]
     }
 
     /// The decoded pixels of sample `index` with its label, or of the one that replaces it. Every

@@ -1,6 +1,6 @@
 //! Splits that the data does not have: seeded and stratified.
 
-use super::catalogue::{Dataset, Sample, Split};
+use super::catalogue::{Dataset, Split};
 use crate::base::draw::{Draw, Purpose};
 
 /// Where a data set is a single tree, this share of every class tests (as `fraction` validates).
@@ -33,14 +33,13 @@ fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
         let count = share(members.len(), fraction);
         keyed.iter().take(count).for_each(|&(_, index)| taken[index] = true);
     }
-    let (moved, kept): (Vec<(usize, Sample)>, Vec<(usize, Sample)>) =
-        train.into_iter().enumerate().partition(|&(index, _)| taken[index]);
-    dataset.splits[split as usize] = moved.into_iter().map(|(_, sample)| sample).collect();
-    dataset.splits[Split::Train as usize] = kept.into_iter().map(|(_, sample)| sample).collect();
+    for (index, sample) in train.into_iter().enumerate() {
+        let target = if taken[index] { split } else { Split::Train };
+        dataset.splits[target as usize].push(sample);
+    }
 }
 
 /// `fraction` of `count`, rounded, at least 1 where two are left, never all.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within 0 to count
 fn share(count: usize, fraction: f64) -> usize {
     let share = (count as f64 * fraction).round() as usize;
     share.max(1).min(count.saturating_sub(1))
@@ -49,7 +48,7 @@ fn share(count: usize, fraction: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Source;
+    use crate::data::{Sample, Source};
 
     fn tree(per_class: &[usize]) -> Dataset {
         let samples = per_class.iter().enumerate().flat_map(|(label, &count)| {

@@ -44,7 +44,6 @@ pub fn statistics(
     Ok(sums.iter().map(|&sum| mean_and_std(sum)).unzip())
 }
 
-#[allow(clippy::cast_possible_truncation)] // f64 to f32 is the purpose
 fn mean_and_std([count, sum, squares]: [u64; 3]) -> (f32, f32) {
     let n = (count as f64).max(1.0);
     let mean = sum as f64 / n;

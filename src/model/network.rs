@@ -86,7 +86,6 @@ impl Classifier for Network {
                 training: pass.training,
             };
             let y = block(layer.layer(), x, tail);
-            #[allow(clippy::cast_possible_truncation)] // the shape check bounds the blocks
             outputs.push(Some(pass.dropout(y, block_spec.dropout, i as u16)));
             for source in [from, add].into_iter().flatten() {
                 if !wanted_later(source, i) {
@@ -184,13 +183,11 @@ fn new_linear(linear: &spec::Linear, inputs: usize, draw: Draw, device: &Device)
 }
 
 /// Draws `first`, `first + 1`, ... between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`.
-#[allow(clippy::cast_possible_truncation)] // the shape check bounds the parameters
 fn uniform(draw: Draw, first: usize, inputs: usize) -> impl Fn(u32) -> f32 {
     let bound = 1.0 / (inputs as f32).sqrt();
     move |i| draw.between(first as u32 + i, -bound, bound)
 }
 
-#[allow(clippy::cast_possible_truncation)] // the shape check bounds the parameters
 fn parameter<const D: usize>(
     shape: [usize; D],
     device: &Device,

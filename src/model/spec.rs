@@ -188,7 +188,7 @@ impl Block {
 
     /// Adds the output of `block`.
     #[must_use]
-    pub fn add(mut self, block: impl Into<String>) -> Self {
+    pub fn residual(mut self, block: impl Into<String>) -> Self {
         self.add = Some(block.into());
         self
     }

@@ -58,12 +58,11 @@ impl ModuleVisitor for Collector {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
         let values = tensor.try_into_data().ok().and_then(|data| data.try_into_vec::<f32>().ok());
-        match values {
-            Some(values) => weights.push(Weight { name: self.path.join("."), shape, values }),
-            None => {
-                let message = format!("cannot read the weights `{}`", self.path.join("."));
-                self.weights = Err(Error::failed(message).cause("the device failed"));
-            }
+        if let Some(values) = values {
+            weights.push(Weight { name: self.path.join("."), shape, values });
+        } else {
+            let message = format!("cannot read the weights `{}`", self.path.join("."));
+            self.weights = Err(Error::failed(message).cause("the device failed"));
         }
     }
 }

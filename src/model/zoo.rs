@@ -141,7 +141,7 @@ fn basic_unit(blocks: &mut Vec<Block>, name: &str, channels: usize, stride: usiz
     blocks.push(
         Block::conv(format!("{name}.conv2"), Conv::same(channels, 3, 1))
             .norm(format!("{name}.bn2"))
-            .add(around)
+            .residual(around)
             .activation(Relu),
     );
 }
@@ -213,6 +213,6 @@ impl Bottleneck {
         let project = Block::conv(format!("{name}.{}", part + 1), Conv::same(self.channels, 1, 1))
             .norm(format!("{name}.{}", part + 2));
         let residual = self.stride == 1 && self.width == self.channels;
-        blocks.push(if residual { project.add(entry) } else { project });
+        blocks.push(if residual { project.residual(entry) } else { project });
     }
 }

@@ -138,7 +138,7 @@ fn cpu(reason: Option<&'static str>) -> Chosen {
     Chosen { device: Device::flex(), name, description, reason }
 }
 
-#[allow(deprecated)] // burn drops ndarray in 0.23; until then it is the independent referee
+#[allow(deprecated, clippy::unnecessary_wraps)] // burn drops ndarray in 0.23; until then it is the independent referee
 fn ndarray() -> Result<Chosen> {
     #[cfg(feature = "ndarray")]
     return Ok(Chosen {

@@ -37,13 +37,13 @@ impl Pass {
         let samples = shape[0];
         let elements = shape[1..].iter().product();
         let mask = TensorData::new(self.mask(samples, elements, rate, layer), shape);
-        let mask = Tensor::<D>::from_data(mask, &x.device().without_autodiff());
+        let options = (&x.device().without_autodiff(), x.dtype());
+        let mask = Tensor::<D>::from_data(mask, options);
         let mask = if x.device().is_autodiff() { Tensor::from_inner(mask) } else { mask };
         x * mask
     }
 
     /// 0 or `1 / (1 - rate)` for each element of each sample.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rate is in (0, 1)
     fn mask(&self, samples: usize, elements: usize, rate: f64, layer: u16) -> Vec<f32> {
         let keep = (1.0 / (1.0 - rate)) as f32;
         let threshold = (rate * 4_294_967_296.0) as u32;

@@ -110,7 +110,6 @@ impl Optimizer {
             }
             _ => (gradient, square),
         };
-        #[allow(clippy::cast_precision_loss)]
         let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
         let root = second.clone().sqrt() / correction(BETA2).sqrt() + EPSILON;
         let step = first.clone() / root * (rate / correction(BETA1));

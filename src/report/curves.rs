@@ -60,7 +60,7 @@ enum Kind {
 
 fn scene<'a>(history: &[EpochPoint], fonts: &'a Fonts) -> Scene<'a> {
     let (panel, gap, height) = (432.0, 40.0, 330.0);
-    let mut scene = Scene::new(fonts, 2.0 * MARGIN + 3.0 * panel + 2.0 * gap, height + 166.0);
+    let mut scene = Scene::new(fonts, 2.0 * MARGIN + 3.0 * panel + 2.0 * gap, height + 180.0);
     let best = best(history);
     let said = match best {
         Some(point) => format!(
@@ -100,8 +100,9 @@ fn scene<'a>(history: &[EpochPoint], fonts: &'a Fonts) -> Scene<'a> {
     let epochs = Axis::epochs(history);
     for (i, (kind, title, series)) in panels.iter().enumerate() {
         let x = MARGIN + i as f32 * (panel + gap);
-        let area = Area { x: x + 52.0, y: top, w: panel - 52.0 - 76.0, h: height };
-        scene.text((x, top - 18.0), title, Type::new(14.0, INK));
+        let right = if *kind == Kind::Rate { 8.0 } else { 84.0 }; // the names of the lines
+        let area = Area { x: x + 52.0, y: top, w: panel - 52.0 - right, h: height };
+        scene.text((x, top - 22.0), title, Type::new(14.0, INK));
         let values = Axis::values(*kind, series);
         Panel { area, epochs: &epochs, values }.draw(&mut scene, series, best);
     }
@@ -132,7 +133,7 @@ impl Axis {
         let low = if low.is_finite() { low } else { 0.0 };
         let step = round_step((high - low) / 6.0).max(1.0);
         let mut ticks: Vec<f64> = multiples(low, high, step);
-        if ticks.first().is_none_or(|first| first - low > 0.45 * step) {
+        if ticks.first().is_none_or(|first| first - low > 0.55 * step) {
             ticks.insert(0, low); // 1, 20, 40 ... tells where it starts
         }
         let ticks = ticks.into_iter().map(|tick| (tick, format!("{tick:.0}"))).collect();
@@ -161,6 +162,7 @@ impl Axis {
             ends = (ends.0.max(0.0), ends.1.min(1.0));
         }
         let label = |tick: f64| match kind {
+            Kind::Rate if tick == 0.0 => "0".to_owned(),
             Kind::Share => format!("{:.*}%", decimals(step * 100.0), tick * 100.0),
             _ if step < 1e-3 && tick != 0.0 => format!("{tick:.1e}"),
             _ => format!("{:.*}", decimals(step), tick),
@@ -249,7 +251,9 @@ impl Panel<'_> {
                 labels.push((self.at(*last).1, one));
             }
             let at_best = best.and_then(|best| {
-                one.points.iter().find(|p| p.0 == f64::from(best.epoch) && p.1.is_finite())
+                one.points
+                    .iter()
+                    .find(|p| (p.0 - f64::from(best.epoch)).abs() < 0.5 && p.1.is_finite())
             });
             if let Some((u, v)) = at_best.map(|point| self.at(*point))
                 && one.name == "validation"

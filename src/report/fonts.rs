@@ -71,6 +71,13 @@ impl Fonts {
         self.shorten(text, (size, width), 0.5)
     }
 
+    /// A path, or its last part, or what of that fits into `width` pixels.
+    pub(super) fn elide_path(&self, text: &str, size: f32, width: f32) -> String {
+        let last = text.rsplit(['/', '\\']).next().unwrap_or(text);
+        let text = if self.width(text, size) <= width { text } else { last };
+        self.elide_middle(text, size, width)
+    }
+
     /// Keeps `share` of the room for the start of the text and the rest for its end.
     fn shorten(&self, text: &str, (size, width): (f32, f32), share: f32) -> String {
         if self.width(text, size) <= width {
@@ -272,10 +279,10 @@ impl Names {
         self.labels.get(class).cloned().unwrap_or_else(|| format!("#{class}"))
     }
 
-    /// One line for each of the `shown` classes that has its number for a label: `#17  U+732B`.
+    /// One line for each of the `shown` classes that has its number for a label: `#17 = U+732B`.
     pub(super) fn legend(&self, shown: impl IntoIterator<Item = usize>) -> Vec<String> {
         let shown: BTreeSet<usize> = shown.into_iter().collect();
-        let line = |class| Some(format!("#{class}  {}", self.spelled.get(class)?));
+        let line = |class| Some(format!("#{class} = {}", self.spelled.get(class)?));
         shown.iter().filter_map(line).collect()
     }
 }

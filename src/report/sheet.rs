@@ -35,7 +35,7 @@ pub(super) struct Line {
     pub(super) right: String,
     /// Whether this line is the lesser one.
     pub(super) soft: bool,
-    /// Whether the end of `left` matters as much as its start.
+    /// Whether `left` is the name of a file.
     pub(super) file: bool,
 }
 
@@ -166,7 +166,7 @@ fn draw<'a>(scene: &mut Scene<'a>, fonts: &Fonts, tile: &Tile<'a>, area: Area) {
         let taken = if line.right.is_empty() { 0.0 } else { fonts.width(&line.right, TEXT) + 8.0 };
         let room = w - indent - taken;
         let left = if line.file {
-            fonts.elide_middle(&line.left, TEXT, room)
+            fonts.elide_path(&line.left, TEXT, room)
         } else {
             fonts.elide(&line.left, TEXT, room)
         };

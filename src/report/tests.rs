@@ -61,7 +61,7 @@ fn names(n: usize, kind: &str) -> Vec<String> {
         "Ankle boot",
     ];
     let scripts =
-        ["кошка", "σκύλος", "猫", "ネコ科", "Ĳsbeer", "고양이", "חתול", "ශ්‍රී", "หมา", "😺 cat"];
+        ["кошка", "σκύλος", "猫", "ネコ科", "𝔄𝔟𝔠 cat", "고양이", "חתול", "ශ්‍රී", "หมา", "😺 cat"];
     let name = |i: usize| match kind {
         "long" => format!("{} that goes on & on, number {i}, <b>for ever</b>", fashion[i % 10]),
         "scripts" => scripts[i % 10].to_owned(),
@@ -196,7 +196,7 @@ fn curves_suit_one_epoch_and_a_thousand() {
 
 #[test]
 fn a_confusion_matrix_suits_two_classes_and_thousands() {
-    for n in [0, 1, 2, 10, 37, 100, 200, 1000] {
+    for n in [0, 1, 2, 10, 37, 100, 180, 1000] {
         check(&format!("confusion-{n}"), confusion(&counts(n), &names(n, "")));
     }
     check("confusion-empty", confusion(&[], &names(3, "")));
@@ -254,7 +254,7 @@ fn a_name_without_a_font_has_its_number_and_a_legend() {
     assert_eq!(names.label(1), "#1");
     assert_eq!(names.label(2), "#2");
     assert_eq!(names.label(9), "#9");
-    assert_eq!(names.legend([0, 1, 2, 9]), ["#1  U+10FFF0 x"]);
+    assert_eq!(names.legend([0, 1, 2, 9]), ["#1 = U+10FFF0 x"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::Guess;
 use super::fonts::{Fonts, Names, clean};
 use super::sheet::{Line, Sheet, Tile, Verdict, first};
-use crate::base::units::{percent, plural};
+use crate::base::units::percent;
 use crate::base::{Pixels, Result};
 
 /// `batch.png`: what the network is fed, each image with its class. At most 64 are shown.
@@ -35,19 +35,12 @@ pub fn batch(images: &[Pixels], labels: &[usize], classes: &[String]) -> Result<
 /// If there is no memory for the picture.
 pub fn predictions(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
     let (shown, said) = first(guesses, "image", "images");
-    let known = shown.iter().filter(|guess| guess.truth.is_some()).count();
-    let right = shown.iter().filter(|guess| verdict(guess) == Verdict::Right).count();
-    let below = if known == 0 {
-        format!("{said}; the predicted class and its confidence")
-    } else {
-        format!(
-            "{said}, {right} of {known} right; the predicted class and its confidence; \
-             a cross and “is …” where the true class is another"
-        )
-    };
+    let any_wrong = shown.iter().any(|guess| verdict(guess) == Verdict::Wrong);
+    let score = score(shown);
+    let cross = if any_wrong { "; “is …” gives the true class" } else { "" };
+    let below = format!("{said}{score}; the predicted class and its confidence{cross}");
     let fonts = Fonts::covering(names(classes, mentioned(shown)))?;
     let names = Names::new(classes, &fonts);
-    let any_wrong = shown.iter().any(|guess| verdict(guess) == Verdict::Wrong);
     let mut tiles = Vec::new();
     for guess in shown {
         let mut lines = vec![Line::new(names.label(guess.guess), confidence(guess))];
@@ -96,7 +89,7 @@ pub fn mistakes(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
         lines: tile(guess),
     });
     let below = if shown.is_empty() {
-        plural(guesses.len(), "image", "images") + " looked at"
+        String::new()
     } else {
         format!("{said}; the predicted class and its confidence, what it is, and the loss")
     };
@@ -125,7 +118,7 @@ pub fn mosaic(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
     for (i, guess) in shown.iter().enumerate() {
         let mut file = clean(&guess.name);
         if !fonts.cover(&file) {
-            legend.push(format!("image {}  {}", i + 1, fonts.spell(&file)));
+            legend.push(format!("image {} = {}", i + 1, fonts.spell(&file)));
             file = format!("image {}", i + 1);
         }
         let lines = vec![
@@ -136,12 +129,19 @@ pub fn mosaic(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
     }
     Sheet {
         title: "Predictions",
-        below: format!("{said}; the predicted class and its confidence"),
+        below: format!("{said}{}; the predicted class and its confidence", score(shown)),
         tiles,
         empty: "No images",
         legend,
     }
     .png(&fonts)
+}
+
+/// `, 44 of 64 right`, where the truth is known.
+fn score(guesses: &[Guess]) -> String {
+    let known = guesses.iter().filter(|guess| guess.truth.is_some()).count();
+    let right = guesses.iter().filter(|guess| verdict(guess) == Verdict::Right).count();
+    if known > 0 { format!(", {right} of {known} right") } else { String::new() }
 }
 
 fn verdict(guess: &Guess) -> Verdict {

@@ -1,6 +1,8 @@
 //! The training: the loop, one step of it, the loss, the state, the checkpoint.
 
 mod checkpoint;
+#[cfg(test)]
+mod gradients;
 mod loss;
 mod run;
 mod state;

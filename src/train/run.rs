@@ -156,7 +156,6 @@ struct BadWatch {
 }
 
 impl BadWatch {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of a count
     fn new(job: &Job) -> Self {
         let images = job.train.samples.len() + job.val.samples.len();
         let share = job.plan.settings.max_bad;

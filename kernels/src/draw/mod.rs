@@ -24,7 +24,6 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// High and low half of a 32 x 32 bit product.
-#[allow(clippy::cast_possible_truncation)] // the two halves are what is wanted
 #[inline]
 fn wide_product(a: u32, b: u32) -> (u32, u32) {
     let product = u64::from(a) * u64::from(b);
@@ -34,7 +33,6 @@ fn wide_product(a: u32, b: u32) -> (u32, u32) {
 /// A word as a number in `[0, 1)`, from its upper 24 bits: every value is exact in `f32`.
 #[must_use]
 #[inline]
-#[allow(clippy::cast_precision_loss)] // 24 bits fit
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }

@@ -1,0 +1,148 @@
+//! Every kind of block: gradients against finite differences, in double precision.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+
+use super::loss::cross_entropy;
+use crate::base::draw::{Draw, Purpose};
+use crate::model::spec::{Block, Conv};
+use crate::model::{Classifier, Network, Pass, Spec};
+use crate::ops::Activation::{Relu, Relu6};
+use crate::ops::Pool;
+
+const IMAGES: usize = 3;
+const CLASSES: usize = 4;
+const INPUT: [usize; 3] = [2, 9, 8];
+/// The step of the differences: their error is its square, that of rounding 1e-16 over it.
+const STEP: f64 = 1e-6;
+
+/// The network's parameters in double precision, all of them small and none of them zero, so that
+/// no relu and no max-pool lies at its kink.
+struct ToDouble;
+
+impl ModuleMapper for ToDouble {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.cast(DType::F64))
+    }
+}
+
+/// Adds `by` to one element, counted over all parameters, when it is reached.
+struct Nudge {
+    element: usize,
+    by: f64,
+}
+
+impl ModuleMapper for Nudge {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.val().dims();
+        let size = shape.iter().product::<usize>();
+        let here = self.element;
+        self.element = self.element.wrapping_sub(size);
+        if here >= size {
+            return param;
+        }
+        self.element = usize::MAX / 2;
+        param.map(|tensor| {
+            let mut values = vec![0.0f64; size];
+            values[here] = self.by;
+            let nudge = TensorData::new(values, shape);
+            let options = (&tensor.device(), DType::F64);
+            tensor + Tensor::from_data(nudge, options)
+        })
+    }
+}
+
+/// The gradients of every element in the order of [`Nudge`]; none for running statistics.
+struct Collect<'a> {
+    gradients: &'a Gradients,
+    values: Vec<Option<f64>>,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let size = param.val().dims().iter().product::<usize>();
+        match param.val().grad(self.gradients) {
+            Some(gradient) => {
+                let values = gradient.into_data().try_into_vec::<f64>().unwrap();
+                self.values.extend(values.into_iter().map(Some));
+            }
+            None => self.values.extend(vec![None; size]),
+        }
+    }
+}
+
+fn double<const D: usize>(shape: [usize; D], position: u64, device: &Device) -> Tensor<D> {
+    let draw = Draw::at(9, 0, position, Purpose::Synthetic);
+    let size = shape.iter().product::<usize>() as u32;
+    let values: Vec<f64> = (0..size).map(|i| f64::from(draw.normal(i))).collect();
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::F64))
+}
+
+fn loss(network: &Network, device: &Device) -> Tensor<1> {
+    let [c, h, w] = INPUT;
+    let images = double([IMAGES, c, h, w], 0, device);
+    let targets = double([IMAGES, CLASSES], 1, device).abs();
+    let pass = Pass { training: true, seed: 1, step: 2, first_sample: 0 };
+    cross_entropy(network.forward(images, &pass), targets)
+}
+
+fn check(blocks: Vec<Block>, device: &Device) {
+    let names = blocks.iter().map(|block| block.name.clone()).collect::<Vec<_>>().join(" ");
+    let spec = Spec { name: "test".to_owned(), input: INPUT, classes: CLASSES, blocks };
+    let plain = Network::new(&spec, 5, device).unwrap().map(&mut ToDouble);
+    let tracked = plain.clone().train();
+    let gradients = loss(&tracked, &device.clone().autodiff()).backward();
+    let mut collect = Collect { gradients: &gradients, values: Vec::new() };
+    tracked.visit(&mut collect);
+    let mut compared = 0;
+    // Every 7th element, and all of small tensors' neighbours, is enough to see every formula.
+    for (element, gradient) in collect.values.iter().enumerate().filter(|(i, _)| i % 7 < 2) {
+        let Some(gradient) = gradient else { continue };
+        let at = |by: f64| -> f64 {
+            let nudged = plain.clone().map(&mut Nudge { element, by });
+            loss(&nudged, device).into_scalar()
+        };
+        let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+        let error = (difference - gradient).abs() / (1.0 + gradient.abs());
+        assert!(error < 1e-6, "{names}: element {element}: {gradient} but {difference}");
+        compared += 1;
+    }
+    assert!(compared > 20, "{names}: only {compared} elements compared");
+}
+
+/// Blocks between a 3x3 convolution and a dense layer, so that gradients of data are seen as well.
+fn around(middle: Vec<Block>) -> Vec<Block> {
+    let mut blocks = vec![Block::conv("first", Conv { bias: true, ..Conv::same(4, 3, 1) })];
+    blocks.extend(middle);
+    blocks.push(Block::linear("last", CLASSES));
+    blocks
+}
+
+fn all_blocks() -> Vec<Vec<Block>> {
+    let conv = |name: &str, conv: Conv| Block::conv(name, conv);
+    let max = Pool::Max { kernel: 3, stride: 2, padding: 1 };
+    vec![
+        around(vec![Block::linear("dense", 6).activation(Relu)]),
+        around(vec![conv("valid", Conv::valid(5, 3)).activation(Relu).max_pool(2)]),
+        around(vec![conv("strided", Conv::same(6, 5, 2)).norm("n").activation(Relu6)]),
+        around(vec![conv("grouped", Conv { groups: 2, ..Conv::same(6, 3, 1) }).pool(max)]),
+        around(vec![conv("depthwise", Conv { groups: 4, ..Conv::same(4, 3, 2) }).norm("n")]),
+        around(vec![
+            conv("point", Conv::same(4, 1, 1)).norm("n").residual("first").activation(Relu),
+        ]),
+        around(vec![conv("average", Conv::same(7, 3, 1)).pool(Pool::GlobalAverage)]),
+        around(vec![conv("dropped", Conv::same(3, 3, 1)).activation(Relu).dropout(0.4)]),
+        around(vec![
+            conv("downsample", Conv::same(4, 1, 2)).norm("n0"),
+            conv("a", Conv::same(4, 3, 2)).from("first").norm("n1").activation(Relu),
+            conv("b", Conv::same(4, 3, 1)).norm("n2").residual("downsample").activation(Relu),
+        ]),
+    ]
+}
+
+#[test]
+fn gradients_of_every_block_agree_with_finite_differences() {
+    for blocks in all_blocks() {
+        check(blocks, &Device::flex());
+    }
+}

@@ -24,6 +24,7 @@ const SHADES: usize = 24;
 /// # Errors
 /// If there is no memory for the picture.
 pub fn confusion(counts: &[u64], classes: &[String]) -> Result<Vec<u8>> {
+    #[allow(clippy::redundant_closure_for_method_calls)] // the method alone is not general enough
     with_scene(counts, classes, |scene| scene.png())
 }
 
@@ -87,13 +88,17 @@ struct Plan {
     totals: f32,
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few pixels
+/// Side of a cell, and every how many rows has a name: 12 pixels are enough for one.
+fn pitch(n: usize) -> (f32, usize) {
+    let cell = (MATRIX / n.max(1) as f32).floor().clamp(2.0, if n <= 4 { 104.0 } else { 66.0 });
+    let steps = [1, 2, 5, 10, 20, 50];
+    let every = steps.into_iter().find(|every| *every as f32 * cell >= 12.0).unwrap_or(100);
+    (cell, every)
+}
+
 fn plan(matrix: &Matrix, fonts: &Fonts, labels: &[String]) -> Plan {
-    let n = matrix.n.max(1);
-    let cell = (MATRIX / n as f32).floor().clamp(2.0, if n <= 4 { 104.0 } else { 66.0 });
+    let (cell, every) = pitch(matrix.n);
     let type_size = if cell >= 18.0 { 13.0 } else { 11.0 };
-    let least = (13.0 / cell).ceil() as usize;
-    let every = if cell >= 12.0 { 1 } else { round_up(least) };
     let widest =
         |most| labels.iter().map(|l| fonts.width(l, type_size)).fold(0.0, f32::max).min(most);
     let turn = if widest(NAME) < cell - 8.0 {
@@ -113,15 +118,9 @@ fn plan(matrix: &Matrix, fonts: &Fonts, labels: &[String]) -> Plan {
         turn,
         left,
         top: 130.0,
-        side: cell * n as f32,
-        totals: 90.0 + images,
+        side: cell * matrix.n.max(1) as f32,
+        totals: if every > 1 { 0.0 } else { 90.0 + images },
     }
-}
-
-/// The next of 1, 2, 5, 10, 20, 50, ...
-fn round_up(least: usize) -> usize {
-    let steps = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-    steps.into_iter().find(|step| *step >= least).unwrap_or(1000)
 }
 
 fn with_scene<T>(
@@ -130,9 +129,8 @@ fn with_scene<T>(
     finish: impl FnOnce(&Scene<'_>) -> Result<T>,
 ) -> Result<T> {
     let matrix = Matrix::new(counts, classes.len());
-    // Only names that are drawn need fonts: with very many classes that is every k-th.
-    let thin = round_up((13.0 * matrix.n as f32 / MATRIX).ceil() as usize).max(1);
-    let stride = if matrix.n as f32 * 12.0 <= MATRIX { 1 } else { thin * matrix.group };
+    // Only names that are drawn need fonts: with very many classes, those of every k-th.
+    let stride = pitch(matrix.n).1 * matrix.group;
     let drawn: Vec<usize> = (0..classes.len()).step_by(stride).collect();
     let fonts = Fonts::covering(drawn.iter().map(|class| classes[*class].as_str()))?;
     let names = Names::new(classes, &fonts);
@@ -186,14 +184,12 @@ fn heading(scene: &mut Scene<'_>, matrix: &Matrix, classes: usize) {
 fn cells(scene: &mut Scene<'_>, matrix: &Matrix, plan: &Plan) {
     let gap = if plan.cell >= 12.0 { 1.0 } else { 0.0 };
     let side = plan.cell - gap;
-    let least = if gap > 0.0 { 0.0 } else { 0.25 }; // a dot of few pixels must be seen
+    let least = if gap > 0.0 { 0.0 } else { 0.5 / plan.cell }; // a dot of few pixels must be seen
     let mut paths = vec![String::new(); 2 * (SHADES + 1)];
     for (i, &count) in matrix.counts.iter().enumerate() {
         let (row, column) = (i / matrix.n, i % matrix.n);
-        let level = match count {
-            0 => 0,
-            _ => (shade(matrix.share(row, column)).max(least) * SHADES as f32).ceil() as usize,
-        };
+        let dark = least + (1.0 - least) * shade(matrix.share(row, column));
+        let level = if count == 0 { 0 } else { (dark * SHADES as f32).ceil() as usize };
         if level == 0 && gap == 0.0 {
             continue;
         }
@@ -241,7 +237,7 @@ fn numbers(scene: &mut Scene<'_>, matrix: &Matrix, plan: &Plan) {
         let ink = if dark { "#fff" } else { INK };
         let text = match share {
             share if share <= 0.005 => "<1".to_owned(),
-            share if share >= 0.995 && share < 1.0 => ">99".to_owned(),
+            share if (0.995..1.0).contains(&share) => ">99".to_owned(),
             share => format!("{:.0}", share * 100.0),
         };
         let shift = if roomy { 0.0 } else { size * 0.36 };
@@ -265,7 +261,7 @@ fn axes(scene: &mut Scene<'_>, plan: &Plan, fonts: &Fonts, labels: &[String], be
         let (x, y) = (plan.left + middle, plan.top + plan.side + 8.0);
         let (at, look) = if plan.turn == 0.0 {
             ((x, y + size), look.middle())
-        } else if plan.turn == -90.0 {
+        } else if plan.turn < -80.0 {
             ((x + size * 0.36, y), look.end().turned(plan.turn))
         } else {
             ((x + size * 0.5, y + size * 0.6), look.end().turned(plan.turn))

@@ -251,7 +251,9 @@ impl Panel<'_> {
                 labels.push((self.at(*last).1, one));
             }
             let at_best = best.and_then(|best| {
-                one.points.iter().find(|p| p.0 == f64::from(best.epoch) && p.1.is_finite())
+                one.points
+                    .iter()
+                    .find(|p| (p.0 - f64::from(best.epoch)).abs() < 0.5 && p.1.is_finite())
             });
             if let Some((u, v)) = at_best.map(|point| self.at(*point))
                 && one.name == "validation"

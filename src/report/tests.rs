@@ -196,7 +196,7 @@ fn curves_suit_one_epoch_and_a_thousand() {
 
 #[test]
 fn a_confusion_matrix_suits_two_classes_and_thousands() {
-    for n in [0, 1, 2, 10, 37, 100, 200, 1000] {
+    for n in [0, 1, 2, 10, 37, 100, 180, 1000] {
         check(&format!("confusion-{n}"), confusion(&counts(n), &names(n, "")));
     }
     check("confusion-empty", confusion(&[], &names(3, "")));

@@ -35,10 +35,8 @@ pub fn batch(images: &[Pixels], labels: &[usize], classes: &[String]) -> Result<
 /// If there is no memory for the picture.
 pub fn predictions(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
     let (shown, said) = first(guesses, "image", "images");
-    let known = shown.iter().filter(|guess| guess.truth.is_some()).count();
-    let right = shown.iter().filter(|guess| verdict(guess) == Verdict::Right).count();
-    let any_wrong = right < known;
-    let score = if known > 0 { format!(", {right} of {known} right") } else { String::new() };
+    let any_wrong = shown.iter().any(|guess| verdict(guess) == Verdict::Wrong);
+    let score = score(shown);
     let cross = if any_wrong { ", what it is where that is another" } else { "" };
     let below = format!("{said}{score}; the predicted class and its confidence{cross}");
     let fonts = Fonts::covering(names(classes, mentioned(shown)))?;
@@ -131,12 +129,19 @@ pub fn mosaic(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
     }
     Sheet {
         title: "Predictions",
-        below: format!("{said}; the predicted class and its confidence"),
+        below: format!("{said}{}; the predicted class and its confidence", score(shown)),
         tiles,
         empty: "No images",
         legend,
     }
     .png(&fonts)
+}
+
+/// `, 44 of 64 right`, where the truth is known.
+fn score(guesses: &[Guess]) -> String {
+    let known = guesses.iter().filter(|guess| guess.truth.is_some()).count();
+    let right = guesses.iter().filter(|guess| verdict(guess) == Verdict::Right).count();
+    if known > 0 { format!(", {right} of {known} right") } else { String::new() }
 }
 
 fn verdict(guess: &Guess) -> Verdict {

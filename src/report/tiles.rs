@@ -37,7 +37,7 @@ pub fn predictions(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
     let (shown, said) = first(guesses, "image", "images");
     let any_wrong = shown.iter().any(|guess| verdict(guess) == Verdict::Wrong);
     let score = score(shown);
-    let cross = if any_wrong { ", what it is where that is another" } else { "" };
+    let cross = if any_wrong { "; “is …” gives the true class" } else { "" };
     let below = format!("{said}{score}; the predicted class and its confidence{cross}");
     let fonts = Fonts::covering(names(classes, mentioned(shown)))?;
     let names = Names::new(classes, &fonts);

@@ -1,0 +1,91 @@
+//! Trains a network written by hand, as a burn `Module`, with tinderbox's own learner.
+//!
+//! `cargo run --release --example custom_model [EPOCHS]` trains on the data set inside the program.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{gelu, relu};
+use burn::tensor::{Device, Tensor};
+use tinderbox::base::Result;
+use tinderbox::base::signals::Signals;
+use tinderbox::config::{Augment, Folders, Plan, Preprocessing, Settings};
+use tinderbox::data::{Order, Samples, Split, Work, add_missing_splits, open, statistics};
+use tinderbox::events::{Reporter, Verbosity};
+use tinderbox::model::{Classifier, Pass};
+use tinderbox::train::{Job, train};
+
+/// Two strided convolutions and two dense layers.
+#[derive(Module, Debug)]
+struct Custom {
+    first: Conv2d,
+    second: Conv2d,
+    hidden: Linear,
+    answer: Linear,
+}
+
+impl Custom {
+    fn new(classes: usize, device: &Device) -> Self {
+        let conv = |from, to| Conv2dConfig::new([from, to], [3, 3]).with_stride([2, 2]).init(device);
+        Self {
+            first: conv(1, 16),
+            second: conv(16, 32),
+            hidden: LinearConfig::new(32 * 6 * 6, 64).init(device),
+            answer: LinearConfig::new(64, classes).init(device),
+        }
+    }
+}
+
+impl Classifier for Custom {
+    fn forward(&self, images: Tensor<4>, pass: &Pass) -> Tensor<2> {
+        let x = relu(self.first.forward(images));
+        let x = relu(self.second.forward(x));
+        let x = gelu(self.hidden.forward(x.flatten::<2>(1, 3)));
+        self.answer.forward(pass.dropout(x, 0.25, 0))
+    }
+}
+
+fn main() -> Result<()> {
+    let epochs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
+    let settings = Settings { epochs, ..Settings::default() };
+    let mut dataset = open(&settings.dataset, &Folders::find(None, None, None))?;
+    add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+    let classes = dataset.classes.clone();
+    let samples = |split| Samples::new(dataset.split(split).to_vec(), classes.len());
+    let (train_samples, val_samples) = (samples(Split::Train), samples(Split::Val));
+
+    let mut preprocessing =
+        Preprocessing { channels: 1, height: 28, width: 28, crop: 1.0, mean: vec![0.0], std: vec![1.0] };
+    (preprocessing.mean, preprocessing.std) = statistics(&train_samples, &preprocessing, settings.seed)?;
+
+    let work = |samples: &std::sync::Arc<Samples>, seed| Work {
+        samples: std::sync::Arc::clone(samples),
+        order: Order { samples: samples.len(), batch: settings.batch, seed },
+        augment: Augment::None,
+        preprocessing: preprocessing.clone(),
+    };
+    let device = Device::flex();
+    let model = Custom::new(classes.len(), &device);
+    let job = Job {
+        train: work(&train_samples, Some(settings.seed)),
+        val: work(&val_samples, None),
+        device,
+        folder: None,
+        signals: Signals::listen()?,
+        plan: Plan {
+            model: "custom".to_owned(),
+            augment: Augment::None,
+            loader_threads: 1,
+            class_weights: vec![1.0; classes.len()],
+            steps_per_epoch: train_samples.len().div_ceil(settings.batch),
+            classes,
+            preprocessing: preprocessing.clone(),
+            settings: settings.clone(),
+        },
+    };
+    let outcome = train(model, &job, &mut Reporter::new(Verbosity::Normal))?;
+    if let Some((_, scores)) = outcome.best {
+        eprintln!("validation top-1 {:.1}%", scores.top1 * 100.0);
+    }
+    Ok(())
+}

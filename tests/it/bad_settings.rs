@@ -1,6 +1,6 @@
 //! Flags, settings and places that cannot be used.
 
-use crate::draw::colours;
+use crate::draw::{colours, trained};
 use crate::lab::{Answer, Lab};
 
 fn train(lab: &Lab, rest: &str) -> Answer {
@@ -28,8 +28,25 @@ fn numbers_out_of_range_are_told_with_their_range() {
         let name = flag.split(' ').next().unwrap();
         train(&lab, flag).fails(2, &[name, "is out of range"], range);
     }
-    lab.run("train colours --threads 0").fails(2, &["`--threads 0`"], "1 to 1024");
     assert!(!lab.exists("models"), "a refused run leaves nothing");
+}
+
+#[test]
+fn zero_threads_are_out_of_range_for_every_verb() {
+    let lab = trained();
+    for line in ["evaluate base", "predict base datasets/colours/test", "bench", "train colours"] {
+        lab.run(&format!("{line} --threads 0")).fails(
+            2,
+            &["`--threads 0` is out of range"],
+            "1 to 1024",
+        );
+    }
+}
+
+#[test]
+fn a_bench_larger_than_any_memory_is_refused() {
+    let lab = Lab::new();
+    lab.run("bench --model mlp --size 4096 --batch 65536 --channels 4096").fails(2, &["--"], "");
 }
 
 #[test]
@@ -145,10 +162,7 @@ fn a_bad_value_of_a_configuration_is_told_with_its_file() {
         ("format = 2", "format = 2"),
     ] {
         lab.write("mine.toml", text);
-        let answer = train(&lab, "--config mine.toml");
-        assert_eq!(answer.code, 2, "{text}: {}", answer.stderr);
-        assert!(answer.stderr.contains("`mine.toml`"), "{text}: {}", answer.stderr);
-        assert!(answer.stderr.contains(tells), "{text}: {}", answer.stderr);
+        train(&lab, "--config mine.toml").fails(2, &["`mine.toml`", tells], "");
     }
     lab.write("mine.toml", "epochs = 0");
     train(&lab, "--config mine.toml").fails(2, &["epochs"], "1 to 1000000");

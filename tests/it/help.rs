@@ -1,6 +1,6 @@
 //! Help, completions, and typical errors word for word.
 
-use crate::draw::colours;
+use crate::draw::{colours, idx};
 use crate::lab::Lab;
 
 const VERBS: [&str; 9] = [
@@ -63,8 +63,8 @@ fn completions_know_the_verbs_and_flags() {
 fn typical_errors_read_as_they_should() {
     let lab = colours();
     lab.write("mine.toml", "epoch = 3\n");
-    lab.write("datasets/broken/train-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 2]);
-    lab.write("datasets/broken/train-labels-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, 0]);
+    lab.write("datasets/broken/train-images-idx3-ubyte", idx(&[2, 28, 28], &[0; 1000]));
+    lab.write("datasets/broken/train-labels-idx1-ubyte", idx(&[2], &[0, 1]));
     let lines = [
         "train colors",
         "train colours --epochs 0",

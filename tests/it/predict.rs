@@ -89,7 +89,8 @@ fn the_table_and_the_comma_separated_values_say_the_same() {
         assert_eq!(row[0], format!("photos/{}.jpg", &row[2]));
         assert!(row[3].parse::<f64>().unwrap() > 0.5);
     }
-    lab.run("predict base photos --csv --json");
+    let both = lab.run("predict base photos --csv --json");
+    assert_eq!((both.code, both.stdout.as_str()), (2, ""), "one form at a time");
 }
 
 #[test]

@@ -108,6 +108,14 @@ fn run_toml_is_a_configuration_that_gives_the_same_model() {
 }
 
 #[test]
+fn run_toml_says_again_what_was_a_default() {
+    let lab = colours();
+    lab.train("colours --model mlp --epochs 1"); // the default batch is larger than the data
+    lab.run("train --config models/colours-mlp-001/run.toml").good();
+    assert_eq!(lab.weights("colours-mlp-001"), lab.weights("colours-mlp-002"));
+}
+
+#[test]
 fn run_toml_of_a_named_run_does_not_replace_that_run_by_itself() {
     let lab = trained();
     lab.run("train --config models/base/run.toml").fails(
@@ -122,7 +130,7 @@ fn run_toml_of_a_named_run_does_not_replace_that_run_by_itself() {
 #[test]
 fn a_run_that_replaced_another_does_not_ask_for_it_again_in_its_run_toml() {
     let lab = trained();
-    lab.train("colours --model mlp --epochs 1 --name base --overwrite");
+    lab.train("colours --model mlp --epochs 1 --batch 12 --name base --overwrite");
     lab.run("train --config models/base/run.toml").fails(
         2,
         &["there is a run `base`"],

@@ -70,9 +70,19 @@ fn models_shows_one_network() {
     let json = lab.run(&format!("{line} --json")).good().json();
     assert_eq!(json["parameters"], 34_826);
     assert_eq!(json["spec"]["name"], "cnn");
-    lab.run("models mlp --size 4096 --channels 3").good();
-    lab.run("models lenet --size 8").fails(2, &["lenet"], "--size");
-    lab.run("models cnn --size 0").fails(2, &["--size 0"], "1 to");
+}
+
+#[test]
+fn models_refuses_images_that_do_not_fit() {
+    let lab = Lab::new();
+    lab.run("models lenet --size 8").fails(
+        3,
+        &["the model `lenet` does not fit", "`conv2`", "window of 5", "2 pixels"],
+        "a larger `--size`",
+    );
+    lab.run("models mlp --size 4096").fails(3, &["`fc1`", "too many"], "a smaller `--size`");
+    lab.run("models cnn --size 0").fails(2, &["`--size 0`"], "1 to");
+    lab.run("models cnn --classes 0").fails(2, &["`--classes 0`"], "1 to");
 }
 
 #[test]

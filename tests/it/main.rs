@@ -1,0 +1,31 @@
+//! Tests of the program as people use it: each runs the real binary in a temporary folder.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods, // `std::fs` is for tests
+    clippy::cast_possible_truncation, // pictures are drawn from small numbers
+    clippy::cast_sign_loss
+)]
+
+mod accuracy;
+mod bad_data;
+mod bad_models;
+mod bad_settings;
+mod draw;
+mod evaluate;
+mod files;
+mod help;
+mod lab;
+mod output;
+mod predict;
+mod quarantine;
+mod same_bits;
+mod settings;
+#[cfg(unix)]
+mod signals;
+mod tables;
+mod torchvision;
+mod train;

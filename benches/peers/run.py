@@ -11,6 +11,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ REPOSITORY = HERE.parent.parent
 TRAIN, INFER, PEAK = "train_images_per_second", "infer_images_per_second", "peak_rss_mb"
 # Longer than any sound measurement: a peer that hangs must not stop the others.
 PROCESS_LIMIT_S = 1800
+# OpenMP's threads spin while they wait: on cores that other programs use, PyTorch was seen to run
+# 200 times slower. Such a ratio says nothing, so it must not go unnoticed.
+BUSY_LIMIT = 0.1
+BUSY_SAMPLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -148,8 +153,28 @@ def measure(work, args):
         shift = turn % len(order)
         for name in order[shift:] + order[:shift]:
             print(f"{work.model}: round {turn + 1} of {args.rounds}: {name}", file=sys.stderr, flush=True)
-            runs[name].append(run(commands[name] + common_flags(name, work, args)))
+            busy = busy_share()
+            if busy is not None and busy > BUSY_LIMIT:
+                print(f"  warning: other programs use {busy:.0%} of the cores; stop them and measure again", file=sys.stderr)
+            result = run(commands[name] + common_flags(name, work, args))
+            runs[name].append({**result, "busy_before": busy})
     return runs
+
+
+def busy_share():
+    """The share of all cores' time that other programs take just now; None where unknown."""
+
+    def ticks():
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # all; idle and waiting for the disk
+
+    try:
+        all_before, idle_before = ticks()
+        time.sleep(BUSY_SAMPLE_S)
+        all_after, idle_after = ticks()
+    except OSError:
+        return None
+    return round(1 - (idle_after - idle_before) / max(1, all_after - all_before), 3)
 
 
 def common_flags(name, work, args):
@@ -217,6 +242,9 @@ def table(work, runs, args):
         smallest = min(peers, key=lambda name: measured[name][PEAK])
         rows.append(("peak memory", f"{smallest} (smallest)", "", *(f"{measured[name][PEAK] / measured[smallest][PEAK]:.2f}" for name in ours)))
         lines += ["", *markdown(rows)]
+    busy = sum((result["busy_before"] or 0) > BUSY_LIMIT for results in runs.values() for result in results)
+    if busy:
+        lines += ["", f"**not valid**: other programs used the cores before {busy} of the measurements"]
     versions = {r["version"] for results in runs.values() for r in results if "version" in r and "error" not in r}
     return "\n".join(lines + ["", "versions: " + "; ".join(sorted(versions)), ""])
 

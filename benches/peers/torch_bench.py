@@ -25,7 +25,7 @@ def main():
         # A machine without a compiler is no fault of the benchmark: the other settings still count.
         if not args.compile:
             raise
-        result = {"error": f"torch.compile: {first_line(error)}", "version": torch.__version__, "setting": setting(args)}
+        result = {"error": f"torch.compile: {first_line(error)}", "version": version(), "setting": setting(args)}
     common.show(result, args.json)
 
 
@@ -58,7 +58,12 @@ def bench(args):
             return forward(images)
 
     net.train()
-    return common.measure(train_step, infer_step, args, torch.__version__, setting(args))
+    return common.measure(train_step, infer_step, args, version(), setting(args))
+
+
+def version():
+    """As in the other peer's: name and number."""
+    return f"torch {torch.__version__}"
 
 
 def setting(args):

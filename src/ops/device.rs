@@ -165,34 +165,23 @@ fn gpu(number: Option<usize>) -> Result<Chosen> {
         Some(number) => adapter.number == number,
         None => !adapter.software, // never a software GPU that was not asked for by number
     };
-    match found.iter().find(|(adapter, _)| wanted(adapter)) {
-        Some((adapter, device)) => {
-            super::gpu::prepare()?;
-            let software = if adapter.software { ", in software" } else { "" };
-            Ok(Chosen {
-                device: device.clone(),
-                name: format!("gpu:{}", adapter.number),
-                description: format!("{}{software}", adapter.name),
-                reason: None,
-            })
-        }
-        None => {
-            let names: Vec<String> = found
-                .iter()
-                .map(|(a, _)| {
-                    format!(
-                        "gpu:{} {}{}",
-                        a.number,
-                        a.name,
-                        if a.software { " (software)" } else { "" }
-                    )
-                })
-                .collect();
-            Err(Error::environment(format!("no GPU for `{}`", Request::Gpu(number)))
-                .cause(format!("adapters found: {}", crate::base::units::list(&names, 8)))
-                .hint("`tinderbox devices` lists what there is; `--device cpu` always works"))
-        }
+    if let Some((adapter, device)) = found.iter().find(|(adapter, _)| wanted(adapter)) {
+        super::gpu::prepare()?;
+        let software = if adapter.software { ", in software" } else { "" };
+        return Ok(Chosen {
+            device: device.clone(),
+            name: format!("gpu:{}", adapter.number),
+            description: format!("{}{software}", adapter.name),
+            reason: None,
+        });
     }
+    let name = |a: &Adapter| {
+        format!("gpu:{} {}{}", a.number, a.name, if a.software { " (software)" } else { "" })
+    };
+    let names: Vec<String> = found.iter().map(|(adapter, _)| name(adapter)).collect();
+    Err(Error::environment(format!("no GPU for `{}`", Request::Gpu(number)))
+        .cause(format!("adapters found: {}", crate::base::units::list(&names, 8)))
+        .hint("`tinderbox devices` lists what there is; `--device cpu` always works"))
 }
 
 /// The widest vector instructions of this CPU that the program has code for.

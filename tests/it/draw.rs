@@ -24,7 +24,7 @@ pub fn picture(class: usize, number: usize, width: u32, height: u32) -> RgbImage
     let stripe = 2 + (number % 5) as u32;
     RgbImage::from_fn(width, height, |x, y| {
         let address = (((class * 1000 + number) as u64) << 32) + u64::from(y * width + x);
-        let shade = if (x + y) / stripe % 2 == 0 { 0 } else { 25 };
+        let shade = if ((x + y) / stripe).is_multiple_of(2) { 0 } else { 25 };
         let value = |channel: usize| {
             let wobble = noise(address * 3 + channel as u64, 40) as u8;
             RGB[class][channel].saturating_sub(shade).saturating_add(wobble)

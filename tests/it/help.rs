@@ -75,13 +75,11 @@ fn typical_errors_read_as_they_should() {
         "train broken",
         "evaluate nothing",
     ];
-    let text: String = lines
-        .iter()
-        .map(|line| {
-            let answer = lab.run(line);
-            format!("$ tinderbox {line}\n{}exit code {}\n\n", answer.stderr, answer.code)
-        })
-        .collect();
+    let mut text = String::new();
+    for line in lines {
+        let answer = lab.run(line);
+        text += &format!("$ tinderbox {line}\n{}exit code {}\n\n", answer.stderr, answer.code);
+    }
     let folder = lab.path("").display().to_string();
     insta::assert_snapshot!("errors", text.replace(&folder, "LAB/"));
 }

@@ -26,7 +26,8 @@ struct Custom {
 
 impl Custom {
     fn new(classes: usize, device: &Device) -> Self {
-        let conv = |from, to| Conv2dConfig::new([from, to], [3, 3]).with_stride([2, 2]).init(device);
+        let conv =
+            |from, to| Conv2dConfig::new([from, to], [3, 3]).with_stride([2, 2]).init(device);
         Self {
             first: conv(1, 16),
             second: conv(16, 32),
@@ -54,9 +55,16 @@ fn main() -> Result<()> {
     let samples = |split| Samples::new(dataset.split(split).to_vec(), classes.len());
     let (train_samples, val_samples) = (samples(Split::Train), samples(Split::Val));
 
-    let mut preprocessing =
-        Preprocessing { channels: 1, height: 28, width: 28, crop: 1.0, mean: vec![0.0], std: vec![1.0] };
-    (preprocessing.mean, preprocessing.std) = statistics(&train_samples, &preprocessing, settings.seed)?;
+    let mut preprocessing = Preprocessing {
+        channels: 1,
+        height: 28,
+        width: 28,
+        crop: 1.0,
+        mean: vec![0.0],
+        std: vec![1.0],
+    };
+    (preprocessing.mean, preprocessing.std) =
+        statistics(&train_samples, &preprocessing, settings.seed)?;
 
     let work = |samples: &std::sync::Arc<Samples>, seed| Work {
         samples: std::sync::Arc::clone(samples),

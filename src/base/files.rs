@@ -26,7 +26,8 @@ pub fn error(verb: &str, path: &Path, cause: &io::Error) -> Error {
 pub fn describe(cause: &io::Error) -> String {
     let text = cause.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
-    text[..1].to_lowercase() + &text[1..]
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// The whole of a file.

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{Context, output};
 use crate::base::draw::{Draw, Purpose};
-use crate::base::env::{Stopwatch, cores, peak_memory};
+use crate::base::env::{Stopwatch, peak_memory};
 use crate::base::units::thousands;
 use crate::base::{Error, Result};
-use crate::config::Settings;
+use crate::config::{Settings, check_range, compute_threads};
 use crate::eval::answer;
 use crate::model::{Network, Pass, spec};
 use crate::ops::{device, threads::with_threads};
@@ -36,6 +36,8 @@ pub struct Options {
     pub threads: Option<usize>,
 }
 
+/// Values in a batch: 8 GiB of them.
+const MOST_VALUES: usize = 1 << 31;
 /// Steps before the first that is measured.
 const WARM_UP: usize = 3;
 
@@ -59,19 +61,17 @@ struct Figures {
 /// # Errors
 /// If a value makes no sense, or there is no such model or device.
 pub fn run(context: &Context, options: Options) -> Result<()> {
-    let threads = options.threads.unwrap_or_else(cores);
-    for (flag, value, most) in [
-        ("size", options.size, 4096),
-        ("channels", options.channels, 4096),
-        ("classes", options.classes, 1 << 20),
-        ("batch", options.batch, 65_536),
-        ("steps", options.steps, 1_000_000),
-        ("threads", threads, 1024),
-    ] {
-        if !(1..=most).contains(&value) {
-            return Err(Error::usage(format!("`--{flag} {value}` is out of range"))
-                .hint(format!("it must be 1 to {most}")));
-        }
+    let threads = compute_threads(options.threads)?;
+    check_range("size", options.size, 1, 4096)?;
+    check_range("channels", options.channels, 1, 4096)?;
+    check_range("classes", options.classes, 1, 1 << 20)?;
+    check_range("batch", options.batch, 1, 65_536)?;
+    check_range("steps", options.steps, 1, 1_000_000)?;
+    let values = options.batch * options.channels * options.size * options.size;
+    if values > MOST_VALUES {
+        return Err(Error::usage(format!("`--batch {}` is too large", options.batch))
+            .cause(format!("{} values at `--size {}`", thousands(values as u64), options.size))
+            .hint("use a smaller batch or smaller images"));
     }
     let chosen = device::choose(options.device.parse()?)?;
     let figures = with_threads(threads, || measure(&options, threads, &chosen))??;

@@ -7,10 +7,9 @@ use serde_json::json;
 use super::Context;
 use super::output::{Rows, print, print_json};
 use super::plan::{EVALUATION_BATCH, relabel};
-use crate::base::env::cores;
 use crate::base::units::{list, percent, plural, thousands};
 use crate::base::{Error, Result};
-use crate::config::{Augment, Settings, resolve};
+use crate::config::{Augment, Settings, compute_threads, resolve};
 use crate::data::{Dataset, Order, Samples, Split, Work, add_missing_splits, open};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::Reporter;
@@ -38,6 +37,7 @@ pub struct Options {
 /// # Errors
 /// If the model, the data or the device cannot be used.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
+    let threads = compute_threads(options.threads)?;
     let file = locate(&options.run, &context.folders.models)?;
     let package = Package::read(&file)?;
     let chosen = device::choose(options.device.parse()?)?;
@@ -51,7 +51,6 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         augment: Augment::None,
         preprocessing: package.preprocessing.clone(),
     };
-    let threads = options.threads.unwrap_or_else(cores);
     let (answers, bad) = with_threads(threads, || {
         let network = package.network(&chosen.device)?;
         answer_split(&network, &work, threads, &chosen.device)
@@ -122,6 +121,7 @@ fn choose_split(
                     Split::ALL.iter().filter(|s| filled(s)).map(|s| s.name()).collect();
                 Error::input(format!("the data set `{}` has no split `{name}`", dataset.name))
                     .cause(format!("it has {}", list(&there, 3)))
+                    .hint("`--split all` takes every image there is")
             })?,
         // Data without splits that the model was not trained on is evaluated as a whole.
         None => [Split::Test, Split::Val].into_iter().find(filled),

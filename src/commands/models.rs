@@ -6,6 +6,7 @@ use super::Context;
 use super::output::{Rows, print, print_json};
 use crate::base::Result;
 use crate::base::units::{count, thousands};
+use crate::config::check_range;
 use crate::model::spec::{Block, Layer};
 use crate::model::{Shapes, Spec, ZOO, check, spec};
 use crate::ops::Pool;
@@ -28,6 +29,9 @@ pub struct Options {
 /// # Errors
 /// If there is no such model, or it does not fit the images.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
+    check_range("size", options.size, 1, 4096)?;
+    check_range("channels", options.channels, 1, 4096)?;
+    check_range("classes", options.classes, 1, 1 << 20)?;
     let input = [options.channels, options.size, options.size];
     match &options.name {
         Some(name) => one(context, &spec(name, input, options.classes)?),

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::env::cores;
-use crate::base::units::{percent, plural};
+use crate::base::units::{list, percent, plural};
 use crate::base::{Error, Pixels, Result, files};
+use crate::config::compute_threads;
 use crate::data::{IMAGE_EXTENSIONS, Source, decode, images_below, load};
 use crate::format::{Package, locate};
 use crate::ops::{device, threads::with_threads};
@@ -66,17 +66,18 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     if options.top == 0 {
         return Err(Error::usage("`--top 0` is out of range").hint("it must be 1 or more"));
     }
+    let threads = compute_threads(options.threads)?;
     let package = Package::read(&locate(&options.run, &context.folders.models)?)?;
     let chosen = device::choose(options.device.parse()?)?;
     let paths = expand(&options.paths)?;
-    let threads = options.threads.unwrap_or_else(cores);
     let (rows, tiles, classes) = with_threads(threads, || -> Result<_> {
         let predictor = Predictor::new(package, &chosen.device)?;
         let (rows, tiles) = answer_all(&predictor, &paths, options.mosaic.is_some())?;
         Ok((rows, tiles, predictor.classes().to_vec()))
     })??;
     if let Some(file) = &options.mosaic {
-        files::replace(file, &report::mosaic(&tiles, &classes)?)?;
+        files::replace(file, &report::mosaic(&tiles, &classes)?)
+            .map_err(|error| error.hint("name a file in a folder that is there and writable"))?;
     }
     let top = options.top.min(classes.len());
     if context.json {
@@ -92,7 +93,8 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
             "{} not read, {} answered",
             plural(failed, "image was", "images were"),
             rows.len() - failed
-        )));
+        ))
+        .hint("the rows say why; `predict` reads PNG, JPEG, WebP, BMP, GIF and TIFF"));
     }
     Ok(())
 }
@@ -158,21 +160,24 @@ fn expand(paths: &[String]) -> Result<Vec<PathBuf>> {
         if path.is_dir() {
             let images = images_below(path)?;
             if images.is_empty() {
-                return Err(Error::input(format!("no images in `{text}`")).cause(format!(
-                    "looked for {}",
-                    crate::base::units::list(IMAGE_EXTENSIONS, 99)
-                )));
+                return Err(Error::input(format!("no images in `{text}`"))
+                    .cause(format!("looked for {}", list(IMAGE_EXTENSIONS, 99))));
             }
             found.extend(images);
         } else if path.exists() || text == STDIN || !text.contains(['*', '?', '[']) {
             found.push(path.to_owned()); // a missing file is reported in its row
         } else {
-            let matches = glob::glob(text)
-                .map_err(|cause| Error::usage(format!("bad pattern `{text}`")).cause(cause))?;
+            let matches = glob::glob(text).map_err(|cause| {
+                Error::usage(format!("bad pattern `{text}`"))
+                    .cause(cause.msg)
+                    .hint("patterns know `*`, `**`, `?` and `[abc]`")
+            })?;
             let before = found.len();
             found.extend(matches.filter_map(std::result::Result::ok).filter(|path| path.is_file()));
             if found.len() == before {
-                return Err(Error::input(format!("no file matches `{text}`")));
+                return Err(Error::input(format!("no file matches `{text}`")).hint(
+                    "quote the pattern so that the shell leaves it alone, and check the folder",
+                ));
             }
         }
     }

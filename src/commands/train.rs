@@ -13,8 +13,8 @@ use crate::base::signals::Signals;
 use crate::base::units::{bytes, count, duration, percent, plural, thousands};
 use crate::base::{Error, Result};
 use crate::config::{Folders, Plan, Resolved, write};
-use crate::data::{Dataset, Work, lock};
-use crate::eval::{Answer, Scores, answer_split, scores};
+use crate::data::{Dataset, Split, Work, lock};
+use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
 use crate::model::{Network, check, spec};
 use crate::ops::{device, threads::with_threads};
@@ -90,7 +90,9 @@ impl<'a> Session<'a> {
         let Some((model, val)) = &outcome.best else {
             return Err(interrupted(&outcome, "no epoch was complete, so no model is saved"));
         };
-        let tested = self.finish(&places, model, val, &outcome, &mut out)?;
+        let tested = self.finish(&places, model, val, &outcome, &mut out);
+        out.finish();
+        let tested = tested?;
         self.print(&places, &outcome, val, tested.as_ref())?;
         match outcome.interrupted {
             None => Ok(()),
@@ -180,14 +182,14 @@ impl<'a> Session<'a> {
         outcome: &Outcome<Network>,
         out: &mut Reporter,
     ) -> Result<Option<Scores>> {
+        let tested = !self.test.samples.is_empty() && outcome.interrupted.is_none();
+        let (shown, split) =
+            if tested { (&self.test, Split::Test) } else { (&self.val, Split::Val) };
         let threads = self.plan.loader_threads;
-        let answer = |work: &Work| -> Result<Vec<Answer>> {
-            Ok(answer_split(model, work, threads, &self.device.device)?.0)
-        };
-        let has_test = !self.test.samples.is_empty();
-        let tested = has_test && outcome.interrupted.is_none();
-        let shown = if tested { &self.test } else { &self.val };
-        let answers = answer(shown)?;
+        let (answers, replaced) = answer_split(model, shown, threads, &self.device.device)?;
+        let mut bad = outcome.bad.clone();
+        bad.add_images(if tested { shown.samples.len() } else { 0 });
+        bad.see(split, replaced, out)?;
         let test = tested.then(|| scores(&answers, &self.plan.classes));
         if let Some(test) = &test {
             let scores = json!({ "epoch": outcome.state.best_epoch, "val": val, "test": test });
@@ -279,12 +281,13 @@ fn interrupted(outcome: &Outcome<Network>, what: &str) -> Error {
 /// Makes the run's two folders, which must be new unless they may be overwritten.
 fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str) -> Result<Places> {
     for folder in [&folders.models, &folders.images] {
-        files::make_folder(folder)?;
-        files::check_writable(folder).map_err(|error| {
-            error.hint(
-                "make it writable for this user, or name another by `--models` and `--images`",
-            )
-        })?;
+        files::make_folder(folder).and_then(|()| files::check_writable(folder)).map_err(
+            |error| {
+                error.hint(
+                    "make it writable for this user, or name another by `--models` and `--images`",
+                )
+            },
+        )?;
     }
     let settings = &resolved.settings;
     let name = match &settings.name {

@@ -164,15 +164,12 @@ impl Settings {
     /// # Errors
     /// The first value that does not, with its flag and range.
     pub fn check(&self) -> Result<()> {
-        let whole = |flag, value: usize, low: usize, high: usize| {
-            ensure((low..=high).contains(&value), flag, &value, &format!("{low} to {high}"))
-        };
         let real = |flag, value: f64, low: f64, high: f64| {
             ensure((low..=high).contains(&value), flag, &value, &format!("{low} to {high}"))
         };
-        whole("epochs", self.epochs, 1, 1_000_000)?;
-        whole("batch", self.batch, 1, 65_536)?;
-        whole("size", self.size.unwrap_or(1), 1, 4096)?;
+        check_range("epochs", self.epochs, 1, 1_000_000)?;
+        check_range("batch", self.batch, 1, 65_536)?;
+        check_range("size", self.size.unwrap_or(1), 1, 4096)?;
         ensure(
             matches!(self.channels, None | Some(1 | 3)),
             "channels",
@@ -188,8 +185,8 @@ impl Settings {
         real("val-fraction", self.val_fraction, 0.0, 0.9)?;
         ensure(self.val_fraction > 0.0, "val-fraction", &self.val_fraction, "above 0 to 0.9")?;
         real("max-bad", self.max_bad, 0.0, 1.0)?;
-        whole("threads", self.threads.unwrap_or(1), 1, 1024)?;
-        whole("loader-threads", self.loader_threads.unwrap_or(1), 1, 1024)?;
+        compute_threads(self.threads)?;
+        check_range("loader-threads", self.loader_threads.unwrap_or(1), 1, 1024)?;
         self.name.as_deref().map_or(Ok(()), check_name)
     }
 }
@@ -205,6 +202,24 @@ fn check_name(name: &str) -> Result<()> {
             .hint("use letters, digits, `-`, `_` and `.`, not first a `.`"));
     }
     Ok(())
+}
+
+/// Checks a flag's whole number.
+///
+/// # Errors
+/// If it is not from `low` to `high`.
+pub fn check_range(flag: &str, value: usize, low: usize, high: usize) -> Result<()> {
+    ensure((low..=high).contains(&value), flag, &value, &format!("{low} to {high}"))
+}
+
+/// Compute threads: those asked for, else the cores.
+///
+/// # Errors
+/// If the number makes no sense.
+pub fn compute_threads(asked: Option<usize>) -> Result<usize> {
+    let threads = asked.unwrap_or_else(env::cores);
+    check_range("threads", threads, 1, 1024)?;
+    Ok(threads)
 }
 
 fn ensure(good: bool, flag: &str, value: &dyn std::fmt::Display, range: &str) -> Result<()> {

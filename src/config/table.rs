@@ -68,16 +68,22 @@ pub fn resolve(file: Option<&Path>, given: Vec<(String, Value, Origin)>) -> Resu
         origins.insert(key.clone(), origin);
         table.insert(key, value);
     }
-    let settings = Settings::deserialize(table).map_err(|cause| bad_value(file, &cause))?;
+    let settings =
+        Settings::deserialize(table.clone()).map_err(|cause| bad_value(file, table, &cause))?;
     settings.check()?;
     Ok(Resolved { settings, origins })
 }
 
-fn bad_value(file: Option<&Path>, cause: &toml::de::Error) -> Error {
-    let message = match file {
-        Some(path) => format!("bad value in `{}`", path.display()),
-        None => "bad value".to_owned(),
+/// Names the key whose value is of the wrong type: the one that fails by itself.
+fn bad_value(file: Option<&Path>, table: Table, cause: &toml::de::Error) -> Error {
+    let fails = |key: &str, value: Value| {
+        Settings::deserialize(Table::from_iter([(key.to_owned(), value)])).is_err()
     };
+    let key = table.into_iter().find(|(key, value)| fails(key, value.clone())).map(|(key, _)| key);
+    let mut message = format!("bad value for `{}`", key.unwrap_or_default());
+    if let Some(path) = file {
+        message += &format!(" in `{}`", path.display());
+    }
     Error::usage(message).cause(cause.message()).hint("`tinderbox train --help` lists the settings")
 }
 
@@ -98,7 +104,16 @@ fn read(path: &Path) -> Result<Table> {
             return Err(usage(format!("format = {other}, this program reads format = {FORMAT}")));
         }
     }
-    table.retain(|key, _| !RECORD.contains(&key));
+    // What a run did not set stays open; and a run that replaced another is no order to do it again.
+    let defaults = match table.get("origin") {
+        Some(Value::Table(origins)) => origins.clone(),
+        _ => Table::new(),
+    };
+    let is_record = table.contains_key("record");
+    let is_default = |key: &str| defaults.get(key).and_then(Value::as_str) == Some("default");
+    table.retain(|key, _| {
+        !RECORD.contains(&key) && !is_default(key) && !(is_record && key == "overwrite")
+    });
     for key in table.keys() {
         let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);
         if !known().any(|name| name == key) {
@@ -182,7 +197,8 @@ mod tests {
     fn what_is_written_is_read_again_as_the_same_settings() {
         let settings =
             Settings { lr: Some(0.01), name: Some("x".to_owned()), ..Settings::default() };
-        let resolved = Resolved { settings: settings.clone(), origins: BTreeMap::new() };
+        let origins = ["lr", "name"].map(|key| (key.to_owned(), Origin::Flag));
+        let resolved = Resolved { settings: settings.clone(), origins: origins.into() };
         let text = write(&resolved, &Table::new()).unwrap();
         let again = resolve(Some(file(&text).path()), Vec::new()).unwrap();
         assert_eq!(again.settings, settings);

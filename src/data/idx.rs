@@ -2,7 +2,7 @@
 //! See "the IDX file format" at the end of LeCun, Cortes, Burges: The MNIST database.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,7 +150,10 @@ fn read<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
     };
     let mut word = || -> Result<u32> {
         let mut word = [0; 4];
-        reader.read_exact(&mut word).map_err(|cause| bad(files::describe(&cause)))?;
+        reader.read_exact(&mut word).map_err(|cause| match cause.kind() {
+            ErrorKind::UnexpectedEof => bad("the file ends within its header".to_owned()),
+            _ => bad(files::describe(&cause)),
+        })?;
         Ok(u32::from_be_bytes(word))
     };
     let magic = word()?;

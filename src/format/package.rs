@@ -95,11 +95,23 @@ impl Package {
             weights: tensors,
         };
         package.preprocessing.check()?;
-        if let Some(spec) = &package.spec
-            && (spec.classes != package.classes.len()
-                || spec.input != package.preprocessing.input())
-        {
-            return Err(Error::input("its classes or preprocessing do not fit its architecture"));
+        if let Some(spec) = &package.spec {
+            let [channels, height, width] = package.preprocessing.input();
+            if spec.input != package.preprocessing.input() {
+                let [c, h, w] = spec.input;
+                return Err(Error::input(format!(
+                    "its network is for {c} channels of {h}x{w}, its preprocessing makes {channels} of {height}x{width}"
+                ))
+                .hint("the file was put together by hand: train the model again"));
+            }
+            if spec.classes != package.classes.len() {
+                let names = package.classes.len();
+                return Err(Error::input(format!(
+                    "its network is for {} classes, not {names}",
+                    spec.classes
+                ))
+                .hint("the file was put together by hand: train the model again"));
+            }
         }
         Ok(package)
     }

@@ -73,7 +73,7 @@ pub fn check(spec: &Spec) -> Result<Shapes> {
     for (i, block) in spec.blocks.iter().enumerate() {
         let in_block = |cause: String| {
             bad(format!("block `{}`: {cause}", block.name)).hint(format!(
-                "the images are {width}x{height} pixels: try a larger `--size` or another `--model`"
+                "the images are {width}x{height} pixels: try another `--size` or another `--model`"
             ))
         };
         let place = |name: &str| {

@@ -1,5 +1,6 @@
 //! The training: the loop, one step of it, the loss, the state, the checkpoint.
 
+mod bad;
 mod checkpoint;
 #[cfg(test)]
 mod gradients;
@@ -8,6 +9,7 @@ mod run;
 mod state;
 mod step;
 
+pub use bad::BadWatch;
 pub use checkpoint::RunFolder;
 pub use loss::{Targets, cross_entropy};
 pub use run::{Job, Outcome, train};

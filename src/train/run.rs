@@ -1,20 +1,18 @@
 //! The loop. It is read from top to bottom: next batch, learning rate, step, event, checkpoint.
 
-use std::collections::BTreeSet;
-
 use burn::tensor::Device;
 use serde_json::json;
 
+use super::bad::BadWatch;
 use super::checkpoint::RunFolder;
 use super::loss::Targets;
 use super::state::{EpochRecord, State};
 use super::step::{StepInput, step};
 use crate::base::env::Stopwatch;
 use crate::base::signals::Signals;
-use crate::base::units::{list, percent};
 use crate::base::{Error, Result};
 use crate::config::Plan;
-use crate::data::{BadSample, Loader, Split, Work};
+use crate::data::{Loader, Split, Work};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Progress, Reporter};
 use crate::model::{Classifier, Pass};
@@ -48,6 +46,8 @@ pub struct Outcome<M> {
     pub interrupted: Option<u8>,
     /// Training images in a second: the median of the epochs.
     pub images_per_second: f64,
+    /// The samples that did not decode so far.
+    pub bad: BadWatch,
 }
 
 /// Trains `model`, whose weights lie on the job's device.
@@ -66,7 +66,8 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
     let mut optimizer = Optimizer::new(&plan.settings);
     let mut state = State::default();
     let mut best = None;
-    let mut watch = BadWatch::new(job);
+    let mut bad =
+        BadWatch::new(plan.settings.max_bad, job.train.samples.len() + job.val.samples.len());
     let mut loader = Loader::start(&job.train, 0, plan.total_steps(), plan.loader_threads)?;
     let mut meter = Meter::start(plan);
 
@@ -75,7 +76,7 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
         for _ in 0..plan.steps_per_epoch {
             let Some(batch) = loader.next() else { break 'training };
             let batch = batch?;
-            watch.see(Split::Train, batch.bad, out)?;
+            bad.see(Split::Train, batch.bad, out)?;
             let rate = learning_rate(plan, state.step);
             let pass = Pass {
                 training: true,
@@ -105,13 +106,14 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
                     state,
                     interrupted: Some(signal),
                     images_per_second: meter.median(),
+                    bad,
                 });
             }
         }
 
         let candidate = model.valid();
-        let (answers, bad) = answer_split(&candidate, &job.val, plan.loader_threads, device)?;
-        watch.see(Split::Val, bad, out)?;
+        let (answers, replaced) = answer_split(&candidate, &job.val, plan.loader_threads, device)?;
+        bad.see(Split::Val, replaced, out)?;
         let val = scores(&answers, &plan.classes);
         let record = meter.finish_epoch(epoch, &val);
         let is_best = state.add(record.clone());
@@ -131,7 +133,7 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
             break;
         }
     }
-    Ok(Outcome { best, state, interrupted: None, images_per_second: meter.median() })
+    Ok(Outcome { best, state, interrupted: None, images_per_second: meter.median(), bad })
 }
 
 fn diverged(job: &Job, state: &State, lr: f64, loss: f64, out: &mut Reporter) -> Result<Error> {
@@ -145,43 +147,6 @@ fn diverged(job: &Job, state: &State, lr: f64, loss: f64, out: &mut Reporter) ->
     Ok(Error::failed(format!("the loss is {loss} at step {}", state.step + 1))
         .cause(format!("the training diverged at a learning rate of {lr:.2e}; {kept}"))
         .hint(format!("try `--lr {:.1e}`, a longer `--warmup` or `--clip 1`", lr / 10.0)))
-}
-
-/// Counts bad samples, once each, and ends the training when they are too many.
-struct BadWatch {
-    seen: BTreeSet<(Split, u32)>,
-    names: Vec<String>,
-    most: usize,
-    share: f64,
-}
-
-impl BadWatch {
-    fn new(job: &Job) -> Self {
-        let images = job.train.samples.len() + job.val.samples.len();
-        let share = job.plan.settings.max_bad;
-        Self {
-            seen: BTreeSet::new(),
-            names: Vec::new(),
-            most: (images as f64 * share) as usize,
-            share,
-        }
-    }
-
-    fn see(&mut self, split: Split, bad: Vec<BadSample>, out: &mut Reporter) -> Result<()> {
-        for BadSample { index, key, reason } in bad {
-            if !self.seen.insert((split, index)) {
-                continue;
-            }
-            self.names.push(key.clone());
-            out.event(&Event::SampleQuarantined { split: split.name(), path: key, reason })?;
-        }
-        if self.seen.len() <= self.most {
-            return Ok(());
-        }
-        Err(Error::input(format!("more than {} of the images cannot be read", percent(self.share)))
-            .cause(format!("so far {}", list(&self.names, 3)))
-            .hint("repair or remove the files, or allow more with `--max-bad`"))
-    }
 }
 
 /// Loss and speed of an epoch and of the whole training.

@@ -22,6 +22,7 @@ mod lab;
 mod output;
 mod predict;
 mod quarantine;
+mod rooms;
 mod same_bits;
 mod settings;
 #[cfg(unix)]

@@ -1,0 +1,32 @@
+# Everything that CI runs
+check: format clippy test
+
+# Layout of the code
+format:
+    cargo fmt --all --check
+
+# Lints, with the GPU's code in a folder of its own
+clippy:
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    cargo clippy --release --workspace --all-targets --features gpu --target-dir "${CARGO_TARGET_DIR:-target}-gpu" -- -D warnings
+
+# All tests
+test:
+    cargo test --release --workspace
+
+# The README's first command
+train:
+    cargo run --release -- train
+
+# Speed beside PyTorch and Keras
+bench-peers *ARGS:
+    cargo build --release
+    scripts/bench-peers {{ARGS}}
+
+# A training on every Vulkan device beside the CPU's
+test-gpu:
+    scripts/test-gpu
+
+# Licences, sources and duplicates of the dependencies
+deny:
+    cargo deny check licenses bans sources

@@ -15,39 +15,39 @@ use crate::events::Verbosity;
 /// model sees in `images`. `tinderbox train` alone trains on a small data set inside the program.
 #[derive(Debug, Parser)]
 #[command(name = "tinderbox", version, disable_help_subcommand = true)]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub(super) global: Global,
     #[command(subcommand)]
-    pub verb: Verb,
+    pub(super) verb: Verb,
 }
 
 /// Flags of every verb.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
-pub struct Global {
+pub(super) struct Global {
     /// Folder of the data sets, only read [default: ./datasets, or `TINDERBOX_DATASETS`]
     #[arg(long, global = true, value_name = "DIR")]
-    pub datasets: Option<PathBuf>,
+    pub(super) datasets: Option<PathBuf>,
     /// Folder of the trained models [default: ./models, or `TINDERBOX_MODELS`]
     #[arg(long, global = true, value_name = "DIR")]
-    pub models: Option<PathBuf>,
+    pub(super) models: Option<PathBuf>,
     /// Folder of the pictures [default: ./images, or `TINDERBOX_IMAGES`]
     #[arg(long, global = true, value_name = "DIR")]
-    pub images: Option<PathBuf>,
+    pub(super) images: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(super) json: bool,
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
+    pub(super) quiet: bool,
     /// Say more
     #[arg(short, long, global = true)]
-    pub verbose: bool,
+    pub(super) verbose: bool,
 }
 
 impl Global {
-    pub fn verbosity(&self) -> Verbosity {
+    pub(super) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
@@ -57,7 +57,7 @@ impl Global {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(super) enum Verb {
     /// Train a model
     Train(TrainArgs),
     /// Figures of a trained model on any split or folder
@@ -88,13 +88,13 @@ pub enum Verb {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum DatasetsVerb {
+pub(super) enum DatasetsVerb {
     /// The data sets in the datasets folder, and the one in the program
     List,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum RunsVerb {
+pub(super) enum RunsVerb {
     /// All runs with their figures
     List,
     /// One run: model, classes, figures, settings
@@ -105,7 +105,7 @@ pub enum RunsVerb {
 }
 
 #[derive(Debug, Args)]
-pub struct EvaluateArgs {
+pub(super) struct EvaluateArgs {
     /// A run's name, its folder, or a model file
     run: String,
     /// A data set's name or a path [default: what the run was trained on]
@@ -119,7 +119,7 @@ pub struct EvaluateArgs {
 
 /// Which device computes, with how many threads.
 #[derive(Debug, Args)]
-pub struct Compute {
+pub(super) struct Compute {
     /// auto, cpu, gpu, gpu:N or ndarray
     #[arg(long, default_value = "auto", env = "TINDERBOX_DEVICE", hide_env = true)]
     device: String,
@@ -129,7 +129,7 @@ pub struct Compute {
 }
 
 #[derive(Debug, Args)]
-pub struct PredictArgs {
+pub(super) struct PredictArgs {
     /// A run's name, its folder, or a model file
     run: String,
     /// Images, folders or patterns; `-` for one image on stdin
@@ -149,7 +149,7 @@ pub struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ModelsArgs {
+pub(super) struct ModelsArgs {
     /// One network
     name: Option<String>,
     /// Height and width of an image
@@ -164,7 +164,7 @@ pub struct ModelsArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct BenchArgs {
+pub(super) struct BenchArgs {
     /// The network
     #[arg(long, value_name = "NAME", default_value = "cnn")]
     model: String,

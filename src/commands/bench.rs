@@ -101,7 +101,7 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
     let mut optimizer = Optimizer::new(&Settings::default());
     let mut times = Vec::new();
     for number in 0..WARM_UP + options.steps {
-        let pass = Pass { training: true, seed: 0, step: number as u64, first_sample: 0 };
+        let pass = Pass::training(0, number);
         let clock = Stopwatch::start();
         let input = StepInput {
             images: images.clone(),

@@ -161,7 +161,8 @@ fn expand(paths: &[String]) -> Result<Vec<PathBuf>> {
             let images = images_below(path)?;
             if images.is_empty() {
                 return Err(Error::input(format!("no images in `{text}`"))
-                    .cause(format!("looked for {}", list(IMAGE_EXTENSIONS, 99))));
+                    .cause(format!("looked for {}", list(IMAGE_EXTENSIONS, 99)))
+                    .hint("name a folder that holds images, or the files themselves"));
             }
             found.extend(images);
         } else if path.exists() || text == STDIN || !text.contains(['*', '?', '[']) {

@@ -97,6 +97,7 @@ fn read(path: &Path) -> Result<Table> {
             .span()
             .map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         usage(format!("line {line}: {}", cause.message()))
+            .hint("it is TOML: `epochs = 20`; a run's `run.toml` is an example")
     })?;
     match table.get("format") {
         None | Some(Value::Integer(FORMAT)) => {}

@@ -13,6 +13,8 @@ const MOST_CHANNELS: usize = 1 << 20;
 const MOST_SIDE: usize = 1 << 14;
 const MOST_PARAMETERS: u64 = 1 << 32;
 
+const TOO_MANY: &str = "too many";
+
 /// One block's sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockShape {
@@ -73,7 +75,8 @@ pub fn check(spec: &Spec) -> Result<Shapes> {
     for (i, block) in spec.blocks.iter().enumerate() {
         let in_block = |cause: String| {
             bad(format!("block `{}`: {cause}", block.name)).hint(format!(
-                "the images are {width}x{height} pixels: try another `--size` or another `--model`"
+                "the images are {width}x{height} pixels: try {} `--size` or another `--model`",
+                if cause.starts_with(TOO_MANY) { "a smaller" } else { "a larger" },
             ))
         };
         let place = |name: &str| {
@@ -93,7 +96,7 @@ pub fn check(spec: &Spec) -> Result<Shapes> {
             return Err(in_block("its name stands twice".to_owned()));
         }
         if shapes.parameters() > MOST_PARAMETERS {
-            return Err(in_block("too many parameters".to_owned()));
+            return Err(in_block(format!("{TOO_MANY} parameters")));
         }
     }
     match shapes.blocks.last().map(|block| block.output) {

@@ -19,6 +19,12 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// A training step on a whole batch.
+    #[must_use]
+    pub fn training(seed: u64, step: usize) -> Self {
+        Self { training: true, seed, step: step as u64, first_sample: 0 }
+    }
+
     /// A pass that only answers.
     #[must_use]
     pub fn inference() -> Self {

@@ -5,6 +5,7 @@ mod checkpoint;
 #[cfg(test)]
 mod gradients;
 mod loss;
+mod meter;
 mod run;
 mod state;
 mod step;

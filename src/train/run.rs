@@ -6,15 +6,15 @@ use serde_json::json;
 use super::bad::BadWatch;
 use super::checkpoint::RunFolder;
 use super::loss::Targets;
-use super::state::{EpochRecord, State};
+use super::meter::Meter;
+use super::state::State;
 use super::step::{StepInput, step};
-use crate::base::env::Stopwatch;
 use crate::base::signals::Signals;
 use crate::base::{Error, Result};
 use crate::config::Plan;
 use crate::data::{Loader, Split, Work};
 use crate::eval::{Scores, answer_split, scores};
-use crate::events::{Event, Progress, Reporter};
+use crate::events::{Event, Reporter};
 use crate::model::{Classifier, Pass};
 use crate::optim::{Optimizer, learning_rate};
 
@@ -65,49 +65,34 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
     let mut model = model.train();
     let mut optimizer = Optimizer::new(&plan.settings);
     let mut state = State::default();
-    let mut best = None;
-    let mut bad =
-        BadWatch::new(plan.settings.max_bad, job.train.samples.len() + job.val.samples.len());
+    let (mut best, mut interrupted) = (None, None);
+    let images = job.train.samples.len() + job.val.samples.len();
+    let mut bad = BadWatch::new(plan.settings.max_bad, images);
     let mut loader = Loader::start(&job.train, 0, plan.total_steps(), plan.loader_threads)?;
     let mut meter = Meter::start(plan);
 
     'training: for epoch in 0..plan.settings.epochs {
         meter.start_epoch();
         for _ in 0..plan.steps_per_epoch {
-            let Some(batch) = loader.next() else { break 'training };
-            let batch = batch?;
+            let Some(batch) = loader.next().transpose()? else { break 'training };
             bad.see(Split::Train, batch.bad, out)?;
             let rate = learning_rate(plan, state.step);
-            let pass = Pass {
-                training: true,
-                seed: plan.settings.seed,
-                step: state.step as u64,
-                first_sample: 0,
-            };
-            let input = StepInput {
-                images: batch.images,
-                input: plan.preprocessing.input(),
-                labels: &batch.labels,
-                targets: &targets,
-                rate,
-                device: &train_device,
-            };
-            let (next, loss) = step(model, &mut optimizer, input, &pass)?;
-            model = next;
+            let pass = Pass::training(plan.settings.seed, state.step);
+            let (images, labels) = (batch.images, batch.labels.as_slice());
+            let input = plan.preprocessing.input();
+            let device = &train_device;
+            let input = StepInput { images, input, labels, targets: &targets, rate, device };
+            let loss;
+            (model, loss) = step(model, &mut optimizer, input, &pass)?;
             if !loss.is_finite() {
                 return Err(diverged(job, &state, rate, loss, out)?);
             }
             state.step += 1;
-            out.progress(&meter.step(epoch, batch.labels.len(), loss, rate));
-            if let Some(signal) = job.signals.pending() {
+            out.progress(&meter.step(epoch, labels.len(), loss, rate));
+            interrupted = job.signals.pending();
+            if let Some(signal) = interrupted {
                 out.event(&Event::Interrupted { signal, step: state.step })?;
-                return Ok(Outcome {
-                    best,
-                    state,
-                    interrupted: Some(signal),
-                    images_per_second: meter.median(),
-                    bad,
-                });
+                break 'training;
             }
         }
 
@@ -127,13 +112,13 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
             best = Some((candidate, val));
         }
         out.event(&meter.event(&record, state.step, is_best))?;
-        let patience = plan.settings.patience;
-        if patience > 0 && state.epochs_without_better() >= patience {
-            out.event(&Event::StoppedEarly { epoch: epoch + 1, best_epoch: state.best_epoch })?;
+        if state.is_exhausted(plan.settings.patience) {
+            let best_epoch = state.best_epoch;
+            out.event(&Event::StoppedEarly { epoch: epoch + 1, best_epoch })?;
             break;
         }
     }
-    Ok(Outcome { best, state, interrupted: None, images_per_second: meter.median(), bad })
+    Ok(Outcome { best, state, interrupted, images_per_second: meter.median(), bad })
 }
 
 fn diverged(job: &Job, state: &State, lr: f64, loss: f64, out: &mut Reporter) -> Result<Error> {
@@ -147,91 +132,4 @@ fn diverged(job: &Job, state: &State, lr: f64, loss: f64, out: &mut Reporter) ->
     Ok(Error::failed(format!("the loss is {loss} at step {}", state.step + 1))
         .cause(format!("the training diverged at a learning rate of {lr:.2e}; {kept}"))
         .hint(format!("try `--lr {:.1e}`, a longer `--warmup` or `--clip 1`", lr / 10.0)))
-}
-
-/// Loss and speed of an epoch and of the whole training.
-struct Meter {
-    epochs: usize,
-    steps: usize,
-    total: Stopwatch,
-    epoch: Stopwatch,
-    done: usize,
-    images: usize,
-    loss: f64,
-    rate: f64,
-    speed: f64,
-    speeds: Vec<f64>,
-}
-
-impl Meter {
-    fn start(plan: &Plan) -> Self {
-        let now = Stopwatch::start();
-        Self {
-            epochs: plan.settings.epochs,
-            steps: plan.steps_per_epoch,
-            total: now,
-            epoch: now,
-            done: 0,
-            images: 0,
-            loss: 0.0,
-            rate: 0.0,
-            speed: 0.0,
-            speeds: Vec::new(),
-        }
-    }
-
-    fn start_epoch(&mut self) {
-        self.epoch = Stopwatch::start();
-        (self.done, self.images, self.loss) = (0, 0, 0.0);
-    }
-
-    fn step(&mut self, epoch: usize, images: usize, loss: f64, rate: f64) -> Progress {
-        self.done += 1;
-        self.images += images;
-        self.loss += loss * images as f64;
-        self.rate = rate;
-        self.speed = self.images as f64 / self.epoch.seconds().max(1e-9);
-        let share = (epoch as f64 + self.done as f64 / self.steps as f64) / self.epochs as f64;
-        Progress {
-            epoch,
-            epochs: self.epochs,
-            step: self.done,
-            steps: self.steps,
-            loss: self.loss / self.images as f64,
-            images_per_second: self.speed,
-            seconds_left: self.total.seconds() * (1.0 - share) / share,
-        }
-    }
-
-    fn finish_epoch(&mut self, epoch: usize, val: &Scores) -> EpochRecord {
-        self.speeds.push(self.speed);
-        EpochRecord {
-            epoch: epoch + 1,
-            train_loss: self.loss / (self.images as f64).max(1.0),
-            val_loss: val.loss,
-            val_top1: val.top1,
-            lr: self.rate,
-        }
-    }
-
-    fn event(&self, record: &EpochRecord, step: usize, best: bool) -> Event {
-        Event::EpochFinished {
-            epoch: record.epoch,
-            epochs: self.epochs,
-            step,
-            train_loss: record.train_loss,
-            val_loss: record.val_loss,
-            val_top1: record.val_top1,
-            lr: record.lr,
-            images_per_second: self.speed,
-            seconds: self.epoch.seconds(),
-            best,
-        }
-    }
-
-    fn median(&self) -> f64 {
-        let mut speeds = self.speeds.clone();
-        speeds.sort_by(f64::total_cmp);
-        speeds.get(speeds.len() / 2).copied().unwrap_or(self.speed)
-    }
 }

@@ -50,10 +50,10 @@ impl State {
         better
     }
 
-    /// Epochs since the best one.
+    /// Whether the best epoch lies `patience` epochs back; never where that is 0.
     #[must_use]
-    pub fn epochs_without_better(&self) -> usize {
-        self.history.len() - self.best_epoch
+    pub fn is_exhausted(&self, patience: usize) -> bool {
+        patience > 0 && self.history.len() - self.best_epoch >= patience
     }
 }
 
@@ -72,6 +72,7 @@ mod tests {
         assert!(!add(0.5, 1.0));
         assert!(add(0.5, 0.9));
         assert!(!add(0.4, 0.1));
-        assert_eq!((state.best_epoch, state.epochs_without_better()), (3, 1));
+        assert_eq!(state.best_epoch, 3);
+        assert!(state.is_exhausted(1) && !state.is_exhausted(2) && !state.is_exhausted(0));
     }
 }

@@ -41,6 +41,20 @@ fn strong_augmentation_and_bad_images_are_the_same_for_any_loader_threads() {
     assert!(all[0] == all[2], "loader threads 1 and 7 differ");
 }
 
+/// burn's operators keep this for the small networks; they do not promise it (ARCHITECTURE.md).
+#[test]
+fn compute_threads_change_no_bit_of_the_cnn() {
+    let lab = colours();
+    let line = LINE.replace(" --threads 1", "");
+    let mut all = Vec::new();
+    for threads in [1, 2, 5] {
+        lab.run(&format!("{line} --threads {threads} --name t{threads}")).good();
+        all.push(lab.weights(&format!("t{threads}")));
+    }
+    assert!(all[0] == all[1], "1 and 2 threads differ");
+    assert!(all[0] == all[2], "1 and 5 threads differ");
+}
+
 #[test]
 fn another_seed_gives_another_model() {
     let lab = colours();

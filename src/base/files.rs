@@ -108,6 +108,7 @@ fn output_error(verb: &str, path: &Path, cause: &io::Error) -> Error {
     let error = error(verb, path, cause);
     match error.fault {
         Fault::Input => error.blame(Fault::Environment),
+        Fault::Failed => error.hint("free some space: what was saved before is untouched"),
         _ => error,
     }
 }

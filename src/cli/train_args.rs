@@ -63,7 +63,9 @@ fn arg(flag: &Flag) -> Arg {
         .env(flag.variable())
         .hide_env(true);
     match flag.kind {
-        Kind::Switch => arg.action(ArgAction::SetTrue),
+        Kind::Switch => {
+            arg.action(ArgAction::SetTrue).value_parser(clap::builder::FalseyValueParser::new())
+        }
         Kind::Text => arg.value_name(flag.value),
         Kind::Whole => arg.value_name(flag.value).value_parser(value_parser!(i64).range(0..)),
         Kind::Real => {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::plan::check_batch;
 use super::{Context, output};
 use crate::base::draw::{Draw, Purpose};
 use crate::base::env::{Stopwatch, peak_memory};
@@ -36,8 +37,6 @@ pub struct Options {
     pub threads: Option<usize>,
 }
 
-/// Values in a batch: 8 GiB of them.
-const MOST_VALUES: usize = 1 << 31;
 /// Steps before the first that is measured.
 const WARM_UP: usize = 3;
 
@@ -67,12 +66,7 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
     check_range("classes", options.classes, 1, 1 << 20)?;
     check_range("batch", options.batch, 1, 65_536)?;
     check_range("steps", options.steps, 1, 1_000_000)?;
-    let values = options.batch * options.channels * options.size * options.size;
-    if values > MOST_VALUES {
-        return Err(Error::usage(format!("`--batch {}` is too large", options.batch))
-            .cause(format!("{} values at `--size {}`", thousands(values as u64), options.size))
-            .hint("use a smaller batch or smaller images"));
-    }
+    check_batch(options.batch, [options.channels, options.size, options.size])?;
     let chosen = device::choose(options.device.parse()?)?;
     let figures = with_threads(threads, || measure(&options, threads, &chosen))??;
     if context.json {

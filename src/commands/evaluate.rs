@@ -1,16 +1,17 @@
 //! `tinderbox evaluate`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use super::plan::{EVALUATION_BATCH, relabel};
+use super::plan::{evaluation_work, relabel};
 use crate::base::units::{list, percent, plural, thousands};
-use crate::base::{Error, Result};
-use crate::config::{Augment, Settings, compute_threads, resolve};
-use crate::data::{Dataset, Order, Samples, Split, Work, add_missing_splits, open};
+use crate::base::{Error, Result, files};
+use crate::config::{Settings, compute_threads, resolve};
+use crate::data::{Dataset, Samples, Split, add_missing_splits, lock, open};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::Reporter;
 use crate::format::{Package, locate};
@@ -45,20 +46,14 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     relabel(&mut dataset, &package.classes)?;
     let (split, samples) = choose_split(&dataset, options.split.as_deref())?;
     let samples = Samples::new(samples, package.classes.len());
-    let work = Work {
-        order: Order { samples: samples.len(), batch: EVALUATION_BATCH, seed: None },
-        samples,
-        augment: Augment::None,
-        preprocessing: package.preprocessing.clone(),
-    };
+    let work = evaluation_work(&samples, &package.preprocessing);
     let (answers, bad) = with_threads(threads, || {
         let network = package.network(&chosen.device)?;
         answer_split(&network, &work, threads, &chosen.device)
     })??;
-    if !bad.is_empty() {
-        let mut names: Vec<&str> = bad.iter().map(|bad| bad.key.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+    let names: BTreeSet<&str> = bad.iter().map(|bad| bad.key.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    if !names.is_empty() {
         Reporter::new(context.verbosity).say(&format!(
             "warning: {} could not be read, another of its class was taken: {}",
             plural(names.len(), "image", "images"),
@@ -68,7 +63,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let scores = scores(&answers, &package.classes);
     if context.json {
         return print_json(&json!({
-            "model": file, "dataset": dataset.name, "split": split, "scores": scores, "bad": bad.len(),
+            "model": file, "dataset": dataset.name, "split": split, "scores": scores, "bad": names.len(),
         }));
     }
     print(&table(&scores, &dataset.name, split))
@@ -97,10 +92,24 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
             || open(&settings.dataset, &context.folders)
                 .is_ok_and(|other| other.path == dataset.path);
         if same {
+            let complete = Split::ALL.iter().all(|&split| !dataset.split(split).is_empty());
             add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+            if !complete && options.split.as_deref() != Some("all") {
+                check_lock(&file.with_file_name("dataset.lock"), &dataset)?;
+            }
         }
     }
     Ok(dataset)
+}
+
+/// A split that was made by training can be made again only from the same files.
+fn check_lock(path: &Path, dataset: &Dataset) -> Result<()> {
+    if !path.is_file() || files::read_text(path)? == lock(dataset) {
+        return Ok(());
+    }
+    Err(Error::input(format!("the data set `{}` has changed since the training", dataset.name))
+        .cause("its test and validation images could be among those that were learned")
+        .hint("restore it, evaluate a folder of new images, or take everything with `--split all`"))
 }
 
 /// The samples of the split that was asked for, or of the one that says most.

@@ -18,8 +18,28 @@ const KEPT_SIZE: usize = 96;
 const PHOTO_SIZE: usize = 128;
 /// The part of a photo that evaluation looks at (torchvision: 224 of 256 pixels).
 const PHOTO_CROP: f64 = 0.875;
-/// Images in a batch of an evaluation.
-pub const EVALUATION_BATCH: usize = 256;
+/// Values in a batch: 8 GiB of them.
+const MOST_VALUES: usize = 1 << 31;
+
+/// Checks that a batch of images fits into memory.
+///
+/// # Errors
+/// If it is too large.
+pub fn check_batch(batch: usize, input: [usize; 3]) -> Result<()> {
+    let values = batch * input.iter().product::<usize>();
+    if values <= MOST_VALUES {
+        return Ok(());
+    }
+    let [_, height, width] = input;
+    Err(Error::usage(format!("`--batch {batch}` is too large"))
+        .cause(format!("{} values at {width}x{height} pixels", thousands(values as u64)))
+        .hint("use a smaller `--batch` or a smaller `--size`"))
+}
+
+/// Images in a batch of an evaluation: 256, fewer where they are large.
+fn evaluation_batch(input: [usize; 3]) -> usize {
+    ((1 << 24) / input.iter().product::<usize>()).clamp(1, 256)
+}
 
 /// A data set whose splits are complete.
 ///
@@ -72,6 +92,8 @@ pub fn plan(resolved: &Resolved, dataset: &Dataset) -> Result<(Plan, [Arc<Sample
     };
     let samples = dataset.splits.clone().map(|split| Samples::new(split, dataset.classes.len()));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
+    samples.iter().try_for_each(|split| split.check_classes(preprocessing.channels))?;
+    check_batch(settings.batch, preprocessing.input())?;
     let loader_threads = settings
         .loader_threads
         .unwrap_or_else(|| if dataset.in_memory() { 1 } else { settings.compute_threads() });
@@ -122,18 +144,28 @@ fn class_weights(how: ClassWeights, counts: &[usize]) -> Vec<f32> {
     counts.iter().map(weight).collect()
 }
 
-/// The work of passing over a split: shuffled and varied for training, as it lies otherwise.
-pub fn work(plan: &Plan, samples: &Arc<Samples>, training: bool) -> Work {
-    let (batch, seed, augment) = if training {
-        (plan.settings.batch, Some(plan.settings.seed), plan.augment)
-    } else {
-        (EVALUATION_BATCH, None, Augment::None)
-    };
+/// The work of passing over the training split: shuffled and varied.
+pub fn training_work(plan: &Plan, samples: &Arc<Samples>) -> Work {
     Work {
         samples: Arc::clone(samples),
-        order: Order { samples: samples.len(), batch, seed },
-        augment,
+        order: Order {
+            samples: samples.len(),
+            batch: plan.settings.batch,
+            seed: Some(plan.settings.seed),
+        },
+        augment: plan.augment,
         preprocessing: plan.preprocessing.clone(),
+    }
+}
+
+/// The work of passing over a split as it lies.
+pub fn evaluation_work(samples: &Arc<Samples>, preprocessing: &Preprocessing) -> Work {
+    let batch = evaluation_batch(preprocessing.input());
+    Work {
+        samples: Arc::clone(samples),
+        order: Order { samples: samples.len(), batch, seed: None },
+        augment: Augment::None,
+        preprocessing: preprocessing.clone(),
     }
 }
 

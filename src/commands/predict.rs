@@ -11,7 +11,7 @@ use super::output::{Rows, print, print_json};
 use crate::base::units::{list, percent, plural};
 use crate::base::{Error, Pixels, Result, files};
 use crate::config::compute_threads;
-use crate::data::{IMAGE_EXTENSIONS, Source, decode, images_below, load};
+use crate::data::{IMAGE_EXTENSIONS, Source, decode, images_below, load, thumbnail};
 use crate::format::{Package, locate};
 use crate::ops::{device, threads::with_threads};
 use crate::predict::{Predictor, Ranked};
@@ -46,9 +46,11 @@ pub struct Options {
 }
 
 /// Images decoded and answered at once.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 /// Images on a mosaic.
 const MOSAIC: usize = 64;
+/// The longer side of an image that waits for the mosaic.
+const THUMBNAIL: usize = 256;
 const STDIN: &str = "-";
 
 /// One image's answer, or why there is none.
@@ -106,18 +108,22 @@ fn answer_all(
 ) -> Result<(Vec<Row>, Vec<Guess>)> {
     let (mut rows, mut tiles) = (Vec::new(), Vec::new());
     for chunk in paths.chunks(BATCH) {
-        let decoded: Vec<std::result::Result<Pixels, String>> =
-            chunk.par_iter().map(|path| read_picture(path, predictor.channels())).collect();
-        let pictures: Vec<Pixels> =
-            decoded.iter().filter_map(|d| d.as_ref().ok().cloned()).collect();
+        let read: Vec<std::result::Result<(Pixels, Option<Pixels>), String>> = chunk
+            .par_iter()
+            .map(|path| {
+                let picture = read_picture(path, predictor.channels())?;
+                Ok((predictor.prepare(&picture), keep.then(|| thumbnail(&picture, THUMBNAIL))))
+            })
+            .collect();
+        let prepared: Vec<&Pixels> = read.iter().flatten().map(|(picture, _)| picture).collect();
         let mut ranked =
-            if pictures.is_empty() { Vec::new() } else { predictor.rank(&pictures)? }.into_iter();
-        for (path, decoded) in chunk.iter().zip(decoded) {
+            if prepared.is_empty() { Vec::new() } else { predictor.rank(&prepared)? }.into_iter();
+        for (path, read) in chunk.iter().zip(read) {
             let path = path.display().to_string();
-            let answer = decoded.and_then(|pixels| {
+            let answer = read.and_then(|(_, small)| {
                 let ranked = ranked.next().ok_or_else(|| "no answer".to_owned())?;
-                if keep && tiles.len() < MOSAIC {
-                    tiles.push(tile(pixels, &path, ranked[0]));
+                if let Some(small) = small.filter(|_| tiles.len() < MOSAIC) {
+                    tiles.push(tile(small, &path, ranked[0]));
                 }
                 Ok(ranked)
             });

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{describe, open_split, plan, work};
+use super::plan::{describe, evaluation_work, open_split, plan, training_work};
 use super::{Context, output, pictures};
 use crate::base::env::{Stopwatch, timestamp};
 use crate::base::files::{self, Log};
@@ -60,7 +60,8 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let dataset = open_split(&resolved.settings, &context.folders)?;
         let (plan, samples) = plan(&resolved, &dataset)?;
-        let [train, val, test] = [0, 1, 2].map(|i| work(&plan, &samples[i], i == 0));
+        let train = training_work(&plan, &samples[0]);
+        let [val, test] = [1, 2].map(|i| evaluation_work(&samples[i], &plan.preprocessing));
         Ok(Self { context, resolved, device, clock, dataset, plan, train, val, test })
     }
 
@@ -201,13 +202,8 @@ impl<'a> Session<'a> {
             test_top1: test.as_ref().map(|test| test.top1),
             seconds: self.clock.seconds(),
         })?;
-        pictures::after(
-            &places.images,
-            shown,
-            &answers,
-            &self.plan.classes,
-            &outcome.state.history,
-        )?;
+        let history = &outcome.state.history;
+        pictures::after(&places.images, shown, &answers, &self.plan.classes, history)?;
         Ok(test)
     }
 
@@ -292,13 +288,17 @@ fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str) -> 
     let settings = &resolved.settings;
     let name = match &settings.name {
         Some(name) => {
-            let claimed = files::claim_folder(&folders.models.join(name))?;
-            if !claimed && !settings.overwrite {
-                return Err(Error::usage(format!(
-                    "there is a run `{name}` in `{}`",
-                    folders.models.display()
-                ))
-                .hint("choose another `--name`, or replace it with `--overwrite`"));
+            let taken = |folder: &Path| {
+                Error::usage(format!("there is a run `{name}` in `{}`", folder.display()))
+                    .hint("choose another `--name`, or replace it with `--overwrite`")
+            };
+            let pictures = files::list(&folders.images.join(name)).unwrap_or_default();
+            let is_new = !folders.models.join(name).exists();
+            if is_new && !settings.overwrite && !pictures.is_empty() {
+                return Err(taken(&folders.images));
+            }
+            if !files::claim_folder(&folders.models.join(name))? && !settings.overwrite {
+                return Err(taken(&folders.models));
             }
             name.clone()
         }

@@ -90,7 +90,13 @@ pub const FLAGS: &[Flag] = &[
         "FORM",
         "Learning rate after the warm-up [default: cosine]",
     ),
-    flag(LEARN, "warmup", Real, "EPOCHS", "Epochs in which the learning rate rises [default: 1]"),
+    flag(
+        LEARN,
+        "warmup",
+        Real,
+        "EPOCHS",
+        "Epochs in which the learning rate rises, at most a third of all [default: 1]",
+    ),
     flag(LEARN, "momentum", Real, "M", "Momentum of sgd [default: 0.9]"),
     flag(
         LEARN,

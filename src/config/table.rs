@@ -102,7 +102,8 @@ fn read(path: &Path) -> Result<Table> {
     match table.get("format") {
         None | Some(Value::Integer(FORMAT)) => {}
         Some(other) => {
-            return Err(usage(format!("format = {other}, this program reads format = {FORMAT}")));
+            return Err(usage(format!("format = {other}, this program reads format = {FORMAT}"))
+                .hint("use the version of tinderbox that wrote it, or a newer one"));
         }
     }
     // What a run did not set stays open; and a run that replaced another is no order to do it again.
@@ -111,9 +112,13 @@ fn read(path: &Path) -> Result<Table> {
         _ => Table::new(),
     };
     let is_record = table.contains_key("record");
-    let is_default = |key: &str| defaults.get(key).and_then(Value::as_str) == Some("default");
-    table.retain(|key, _| {
-        !RECORD.contains(&key) && !is_default(key) && !(is_record && key == "overwrite")
+    let standard = Table::try_from(Settings::default()).unwrap_or_default();
+    let is_default = |key: &str, value: &Value| {
+        defaults.get(key).and_then(Value::as_str) == Some("default")
+            && standard.get(key) == Some(value)
+    };
+    table.retain(|key, value| {
+        !RECORD.contains(&key) && !is_default(key, value) && !(is_record && key == "overwrite")
     });
     for key in table.keys() {
         let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);

@@ -79,6 +79,8 @@ pub struct Dataset {
     pub path: Option<PathBuf>,
     /// The names of the classes in the order of their labels, in Unicode's form C.
     pub classes: Vec<String>,
+    /// Whether it is one tree of classes, from which all splits are still to be made.
+    pub single_tree: bool,
     /// The samples of each split, indexed by [`Split`]; empty where there is no such split.
     pub splits: [Vec<Sample>; 3],
 }
@@ -93,7 +95,7 @@ pub struct Look {
 }
 
 /// How many images are looked at to learn their size and colour.
-const LOOKED_AT: usize = 256;
+const LOOKED_AT: usize = 64;
 
 impl Dataset {
     /// The samples of a split.
@@ -120,7 +122,7 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// Size and colour, from the headers of at most 256 training images.
+    /// Size and colour, from the headers of at most 64 training images.
     #[must_use]
     pub fn look(&self) -> Look {
         let samples = self.split(Split::Train);

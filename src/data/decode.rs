@@ -163,6 +163,22 @@ pub fn prepare(pixels: &Pixels, to: &Preprocessing) -> Pixels {
     resize(pixels, area, to)
 }
 
+/// The whole image, its longer side at most `side` pixels.
+#[must_use]
+pub fn thumbnail(pixels: &Pixels, side: usize) -> Pixels {
+    let scale = (side as f64 / pixels.width.max(pixels.height).max(1) as f64).min(1.0);
+    let scaled = |length: usize| ((length as f64 * scale).round() as usize).max(1);
+    let to = Preprocessing {
+        channels: pixels.channels,
+        height: scaled(pixels.height),
+        width: scaled(pixels.width),
+        crop: 1.0,
+        mean: Vec::new(),
+        std: Vec::new(),
+    };
+    resize(pixels, [0.0, 0.0, pixels.width as f64, pixels.height as f64], &to)
+}
+
 /// Resizes `area` of an image to the network's size: bilinear, antialiased when shrinking, as
 /// PIL's `resize` with a box (a triangle filter whose support grows with the scale).
 pub(super) fn resize(pixels: &Pixels, area: Area, to: &Preprocessing) -> Pixels {

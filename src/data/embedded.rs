@@ -57,6 +57,7 @@ pub fn open() -> Result<Dataset> {
     Ok(Dataset {
         name: NAME.to_owned(),
         path: None,
+        single_tree: false,
         classes: CLASSES.map(str::to_owned).to_vec(),
         splits: [
             (0..train).map(|i| sample(i, "train", 0, TRAIN_PER_CLASS)).collect(),

@@ -24,6 +24,9 @@ pub fn open(root: &Path) -> Result<Dataset> {
         Some(train) => [Some(train.clone()), found(&VAL_NAMES), found(&["test", "testing"])],
         None => [Some(root.to_owned()), None, None],
     };
+    if train.is_none() {
+        check_names(root)?;
+    }
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
     let mut classes: Vec<String> = Vec::new();
     for (split, folder) in Split::ALL.into_iter().zip(&roots) {
@@ -49,7 +52,22 @@ pub fn open(root: &Path) -> Result<Dataset> {
             }
         }
     }
-    Ok(Dataset { name: folder_name(root), path: Some(root.to_owned()), classes, splits })
+    let single_tree = train.is_none();
+    let (name, path) = (folder_name(root), Some(root.to_owned()));
+    Ok(Dataset { name, path, classes, splits, single_tree })
+}
+
+/// Splits whose names are wrong must not be learned as classes.
+fn check_names(root: &Path) -> Result<()> {
+    let split_names = ["train", "training", "test", "testing"];
+    let odd = files::list(root)?.into_iter().filter(|path| path.is_dir()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        split_names.contains(&name.as_str()) || VAL_NAMES.contains(&name.as_str())
+    });
+    let Some(odd) = odd else { return Ok(()) };
+    Err(Error::input(format!("`{}` looks like a split", odd.display()))
+        .cause("there is no folder `train` beside it")
+        .hint("name the folders `train`, `val` and `test`, in small letters"))
 }
 
 /// The images of each class folder, by class name, sorted.

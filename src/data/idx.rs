@@ -21,6 +21,9 @@ pub struct Pair {
 /// Bytes after unpacking that an IDX file may have: EMNIST, the largest known, has half a GiB.
 const MOST_BYTES: u64 = 16 << 30;
 
+/// Images in one file: fifty times the largest known.
+const MOST_IMAGES: usize = 1 << 25;
+
 /// The IDX files in a folder: `train-images-idx3-ubyte[.gz]` and its siblings, also with one
 /// common prefix as EMNIST has; `None` where there are none.
 ///
@@ -39,25 +42,20 @@ pub fn find(folder: &Path) -> Result<Option<Vec<Pair>>> {
             .find(|name| name.trim_end_matches(".gz").replace(".idx", "-idx").ends_with(&stem))
     };
     let mut pairs = Vec::new();
-    for (split, parts) in [(Split::Train, ["train", "train"]), (Split::Test, ["t10k", "test"])] {
-        for part in &parts[..if parts[0] == parts[1] { 1 } else { 2 }] {
-            match (find(part, "images-idx3"), find(part, "labels-idx1")) {
-                (Some(images), Some(labels)) => {
-                    pairs.push(Pair {
-                        split,
-                        images: folder.join(images),
-                        labels: folder.join(labels),
-                    });
-                }
-                (None, None) => {}
-                (images, _) => {
-                    let missing = if images.is_some() { "labels-idx1" } else { "images-idx3" };
-                    return Err(Error::input(format!(
-                        "no file `{part}-{missing}-ubyte` in `{}`",
-                        folder.display()
-                    ))
-                    .hint("images and labels of a split come in two files, plain or `.gz`"));
-                }
+    for (split, part) in [(Split::Train, "train"), (Split::Test, "t10k"), (Split::Test, "test")] {
+        match (find(part, "images-idx3"), find(part, "labels-idx1")) {
+            (Some(images), Some(labels)) if pairs.iter().all(|pair: &Pair| pair.split != split) => {
+                let (images, labels) = (folder.join(images), folder.join(labels));
+                pairs.push(Pair { split, images, labels });
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+            (images, _) => {
+                let missing = if images.is_some() { "labels-idx1" } else { "images-idx3" };
+                return Err(Error::input(format!(
+                    "no file `{part}-{missing}-ubyte` in `{}`",
+                    folder.display()
+                ))
+                .hint("images and labels of a split come in two files, plain or `.gz`"));
             }
         }
     }
@@ -115,7 +113,8 @@ pub fn open(folder: &Path, pairs: &[Pair]) -> Result<Dataset> {
         }
     }
     let classes = class_names(folder, &used)?;
-    Ok(Dataset { name: folder_name(folder), path: Some(folder.to_owned()), classes, splits })
+    let (name, path) = (folder_name(folder), Some(folder.to_owned()));
+    Ok(Dataset { name, path, classes, splits, single_tree: false })
 }
 
 fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {
@@ -165,7 +164,8 @@ fn read<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
         *dim = word()? as usize;
     }
     let size = dims.iter().try_fold(1u64, |size, &dim| size.checked_mul(dim as u64));
-    let Some(size) = size.filter(|size| (1..=MOST_BYTES).contains(size)) else {
+    let size = size.filter(|size| (1..=MOST_BYTES).contains(size) && dims[0] <= MOST_IMAGES);
+    let Some(size) = size else {
         return Err(bad(format!("its header claims {dims:?} bytes")));
     };
     let mut data = Vec::new();

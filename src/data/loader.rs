@@ -14,6 +14,8 @@ use crate::config::{Augment, Preprocessing};
 
 /// Batches that a thread may be ahead of what is asked for, beside the one it works on.
 const AHEAD: usize = 2;
+/// What all batches that are made or wait may take together, as far as one at a time allows.
+const MOST_BYTES: usize = 1 << 30;
 
 /// What a loader has to do.
 #[derive(Clone, Debug)]
@@ -120,11 +122,14 @@ impl Loader {
     /// # Errors
     /// If the operating system does not grant the threads.
     pub fn start(work: &Work, first: usize, last: usize, threads: usize) -> Result<Self> {
-        let count = threads.clamp(1, (last - first).max(1));
+        let values: usize = work.preprocessing.input().iter().product();
+        let fit = (MOST_BYTES / (4 * values * work.order.batch).max(1)).max(1);
+        let count = threads.clamp(1, (last - first).max(1)).min(fit);
+        let ahead = (fit / count - 1).min(AHEAD);
         let mut lanes = Vec::with_capacity(count);
         let mut handles = Vec::with_capacity(count);
         for lane in 0..count {
-            let (sender, receiver) = sync_channel(AHEAD);
+            let (sender, receiver) = sync_channel(ahead);
             let work = work.clone();
             let steps = (first + lane..last).step_by(count);
             let handle = std::thread::Builder::new()

@@ -17,7 +17,7 @@ mod split;
 mod statistics;
 
 pub use catalogue::{Dataset, Look, Sample, Source, Split, Store, available, open};
-pub use decode::{IMAGE_EXTENSIONS, decode, load, prepare};
+pub use decode::{IMAGE_EXTENSIONS, decode, load, prepare, thumbnail};
 pub use folder::images_below;
 pub(crate) use loader::to_input;
 pub use loader::{Batch, Loader, Work};

@@ -63,6 +63,15 @@ impl Samples {
         &self.all[index as usize]
     }
 
+    /// Checks that every class has a sample that decodes.
+    ///
+    /// # Errors
+    /// If one has none.
+    pub fn check_classes(&self, channels: usize) -> Result<()> {
+        let first = self.members.iter().filter_map(|members| members.first());
+        first.copied().try_for_each(|index| self.load(index, channels, &mut Vec::new()).map(drop))
+    }
+
     /// The decoded pixels of sample `index` with its label, or of the one that replaces it. Every
     /// bad sample on the way is added to `bad`, also one that was known, so that what a batch
     /// reports does not depend on which thread was first.

@@ -7,8 +7,7 @@ use crate::base::draw::{Draw, Purpose};
 /// Where it has a training split only, `fraction` of every class validates. At least one image of
 /// every class stays in training.
 pub fn add_missing_splits(dataset: &mut Dataset, fraction: f64, seed: u64) {
-    let single_tree = dataset.split(Split::Val).is_empty() && dataset.split(Split::Test).is_empty();
-    if single_tree {
+    if dataset.single_tree && dataset.split(Split::Test).is_empty() {
         take(dataset, Split::Test, fraction, seed);
     }
     if dataset.split(Split::Val).is_empty() {
@@ -61,6 +60,7 @@ mod tests {
         Dataset {
             name: "tree".to_owned(),
             path: None,
+            single_tree: true,
             classes: per_class.iter().enumerate().map(|(i, _)| i.to_string()).collect(),
             splits: [samples.collect(), Vec::new(), Vec::new()],
         }

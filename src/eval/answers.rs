@@ -17,7 +17,7 @@ pub struct Answer {
     pub confidence: f32,
     /// The cross entropy, in nats.
     pub loss: f64,
-    /// How many classes scored higher than the true one.
+    /// How many classes scored higher than the true one, or the same and come before it.
     pub rank: u32,
 }
 
@@ -85,8 +85,12 @@ fn judge(probabilities: &[f64], label: u32) -> Answer {
         label,
         guess: guess as u32,
         confidence: probabilities[guess] as f32,
-        loss: -truth.max(f64::MIN_POSITIVE).ln(),
-        rank: probabilities.iter().filter(|&&p| p > truth).count() as u32,
+        loss: if truth.is_nan() { f64::NAN } else { -truth.max(f64::MIN_POSITIVE).ln() },
+        rank: probabilities
+            .iter()
+            .enumerate()
+            .filter(|&(class, &p)| p > truth || (p == truth && class < label as usize))
+            .count() as u32,
     }
 }
 

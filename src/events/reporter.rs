@@ -1,7 +1,6 @@
 //! The renderings. Progress and log go to stderr; results are no business of this room.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
@@ -72,18 +71,6 @@ impl Reporter {
             bar
         });
         Self { verbosity, bar, log: None, last_line: Stopwatch::start(), quarantined: 0 }
-    }
-
-    /// A reporter that says nothing.
-    #[must_use]
-    pub fn silent() -> Self {
-        Self {
-            verbosity: Verbosity::Quiet,
-            bar: None,
-            log: None,
-            last_line: Stopwatch::start(),
-            quarantined: 0,
-        }
     }
 
     /// Also writes every event to a log from now on.
@@ -188,14 +175,5 @@ impl Reporter {
             ));
         }
         self.quarantined = 0;
-    }
-
-    /// A bar over a number of things, or nothing where nobody looks.
-    #[must_use]
-    pub fn count(&self, total: usize) -> ProgressBar {
-        let seen = std::io::stderr().is_terminal() && self.verbosity > Verbosity::Quiet;
-        let bar = if seen { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
     }
 }

@@ -11,7 +11,7 @@ use super::safetensors::{self, File, Tensor};
 use crate::base::units::list;
 use crate::base::{Error, Result, files, nearest};
 use crate::config::Preprocessing;
-use crate::model::{Classifier, Network, Spec, load_weights, weights};
+use crate::model::{Classifier, Network, Spec, check, load_weights, weights};
 
 /// A trained model as a file holds it.
 #[derive(Clone, Debug)]
@@ -53,12 +53,12 @@ impl Package {
         })
     }
 
-    /// The bytes of the file.
+    /// Everything but the weights, as a file's metadata holds it.
     ///
     /// # Errors
     /// If a part cannot be written as JSON.
-    pub fn encode(&self) -> Result<Vec<u8>> {
-        let Self { spec, classes, preprocessing, scores, weights } = self;
+    pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        let Self { spec, classes, preprocessing, scores, weights: _ } = self;
         let json = |value: serde_json::Result<String>| {
             value.map_err(|cause| Error::failed("cannot write the model").cause(cause))
         };
@@ -70,7 +70,16 @@ impl Package {
         if let Some(spec) = spec {
             metadata.insert("spec".to_owned(), json(serde_json::to_string(spec))?);
         }
-        Ok(safetensors::encode(&File { metadata, tensors: weights.clone() }))
+        Ok(metadata)
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// If a part cannot be written as JSON.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let metadata = self.metadata()?;
+        Ok(safetensors::encode(&File { metadata, tensors: self.weights.clone() }))
     }
 
     /// Reads a file.
@@ -86,6 +95,10 @@ impl Package {
 
     fn decode(bytes: &[u8]) -> Result<Self> {
         let File { metadata, tensors } = safetensors::decode(bytes)?;
+        if metadata.contains_key("state") {
+            return Err(Error::input("it is a checkpoint, not a model")
+                .hint("use the `model.safetensors` beside it"));
+        }
         let spec = metadata.contains_key("spec").then(|| part(&metadata, "spec")).transpose()?;
         let package = Self {
             spec,
@@ -125,6 +138,11 @@ impl Package {
             return Err(Error::input("the model was written by hand: its file has weights only")
                 .hint("load it with the program that trained it"));
         };
+        // A small file must not make a large network.
+        let held: u64 = self.weights.iter().map(|weight| weight.values.len() as u64).sum();
+        if check(spec)?.parameters() > held {
+            return Err(Error::input("weights are missing in the file"));
+        }
         let network = Network::new(spec, 0, device)?;
         let names = network.clone();
         let mut found: HashMap<&str, &Tensor> =

@@ -137,8 +137,10 @@ impl Parameters {
     }
 }
 
-/// He normal over the outputs (He et al., 2015) before a norm, as torchvision starts its networks;
-/// else uniform in `+-1 / sqrt(inputs)`, as PyTorch starts its layers.
+/// He normal over the outputs that an input reaches (He et al., 2015) before a norm; else uniform in
+/// `+-1 / sqrt(inputs)`, as PyTorch starts its layers. torchvision does the same but counts the
+/// outputs of all groups, which starts depthwise weights far smaller: they then need a longer
+/// training until the running statistics fit.
 fn new_conv(
     conv: &spec::Conv,
     channels: usize,

@@ -12,6 +12,7 @@ const MOST_BLOCKS: usize = 10_000;
 const MOST_CHANNELS: usize = 1 << 20;
 const MOST_SIDE: usize = 1 << 14;
 const MOST_PARAMETERS: u64 = 1 << 32;
+const MOST_VALUES: usize = 1 << 30;
 
 const TOO_MANY: &str = "too many";
 
@@ -117,10 +118,10 @@ fn block_shape(
         Layer::Conv(conv) => (conv_output(conv, input)?, conv_weights(conv, input), conv.bias),
         Layer::Linear(linear) => {
             let features = within(linear.features, MOST_CHANNELS, "features")?;
-            let read = input.iter().product::<usize>() as u64;
-            ([features, 1, 1], read * features as u64, linear.bias)
+            ([features, 1, 1], bounded(input)? as u64 * features as u64, linear.bias)
         }
     };
+    bounded(output)?;
     if added.is_some_and(|added| added != output) {
         return Err(format!("adds {added:?} to {output:?}"));
     }
@@ -139,6 +140,12 @@ fn block_shape(
         parameters: weights + extra * output[0] as u64,
         flops: 2 * weights * (output[1] * output[2]) as u64,
     })
+}
+
+/// How many values an image has there: no layer may make one that fills the memory.
+fn bounded(shape: [usize; 3]) -> std::result::Result<usize, String> {
+    let values = shape.iter().try_fold(1usize, |values, &side| values.checked_mul(side));
+    values.filter(|&values| values <= MOST_VALUES).ok_or_else(|| format!("{TOO_MANY} values"))
 }
 
 fn within(value: usize, most: usize, what: &str) -> std::result::Result<usize, String> {

@@ -43,10 +43,12 @@ impl Optimizer {
         }
     }
 
-    /// What is remembered of each tensor of the module, in the order of its fields.
+    /// What a resume needs: the steps taken, and what is remembered of each tensor of the module in
+    /// the order of its fields. The rest comes from the settings.
     #[must_use]
-    pub fn moments(&self) -> &[Option<Moments>] {
-        &self.moments
+    pub fn state(&self) -> (usize, &[Option<Moments>]) {
+        let Self { kind: _, momentum: _, weight_decay: _, clip: _, steps, moments } = self;
+        (*steps, moments)
     }
 
     /// `module` after one step along `gradients`.

@@ -46,14 +46,19 @@ impl Predictor {
         self.package.preprocessing.channels
     }
 
-    /// For each picture all classes, the most probable first, of equals the first.
+    /// A picture as the network sees it.
+    #[must_use]
+    pub fn prepare(&self, picture: &Pixels) -> Pixels {
+        prepare(picture, &self.package.preprocessing)
+    }
+
+    /// For each prepared picture all classes, the most probable first, of equals the first.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn rank(&self, pictures: &[Pixels]) -> Result<Vec<Vec<Ranked>>> {
+    pub fn rank(&self, pictures: &[&Pixels]) -> Result<Vec<Vec<Ranked>>> {
         let how = &self.package.preprocessing;
-        let images: Vec<f32> =
-            pictures.iter().flat_map(|picture| to_input(&prepare(picture, how), how)).collect();
+        let images: Vec<f32> = pictures.iter().flat_map(|picture| to_input(picture, how)).collect();
         let rows = answer(&self.network, images, how.input(), &self.device)?;
         Ok(rows.into_iter().map(ranked).collect())
     }

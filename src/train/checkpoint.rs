@@ -1,6 +1,5 @@
 //! A run's folder: the best model and the last complete state.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,7 +8,7 @@ use super::state::State;
 use crate::base::{Error, Result, files};
 use crate::config::Plan;
 use crate::format::{File, Package, Tensor, encode};
-use crate::model::{Classifier, weights};
+use crate::model::Classifier;
 use crate::optim::{Moments, Optimizer};
 
 /// The folder of a run in `models`.
@@ -52,30 +51,34 @@ impl RunFolder {
         files::replace(&self.model_file(), &package.encode()?)
     }
 
-    /// Writes the last complete state.
+    /// Writes the last complete state; `best` are the scores of the best epoch.
     ///
     /// # Errors
     /// If it cannot be written; the file before it is untouched.
     pub fn save_checkpoint<M: Classifier>(
         &self,
-        model: &M,
-        optimizer: &Optimizer,
-        state: &State,
+        (model, optimizer, state): (&M, &Optimizer, &State),
+        plan: &Plan,
+        best: &Value,
     ) -> Result<()> {
-        let mut tensors: Vec<Tensor> = weights(model)?
-            .into_iter()
-            .map(|w| Tensor { name: format!("model.{}", w.name), shape: w.shape, values: w.values })
+        let package = Package::new(model, &plan.classes, &plan.preprocessing, best.clone())?;
+        let mut metadata = package.metadata()?;
+        let state = serde_json::to_string(state)
+            .map_err(|cause| Error::failed("cannot write the checkpoint").cause(cause))?;
+        metadata.insert("state".to_owned(), state);
+        let (steps, moments) = optimizer.state();
+        metadata.insert("optimizer.steps".to_owned(), steps.to_string());
+        let model = package.weights.into_iter();
+        let mut tensors: Vec<Tensor> = model
+            .map(|tensor| Tensor { name: format!("model.{}", tensor.name), ..tensor })
             .collect();
-        for (index, moments) in optimizer.moments().iter().enumerate() {
+        for (index, moments) in moments.iter().enumerate() {
             let Some(Moments { first, second }) = moments else { continue };
             tensors.push(flat(format!("optimizer.{index}.first"), first)?);
             if let Some(second) = second {
                 tensors.push(flat(format!("optimizer.{index}.second"), second)?);
             }
         }
-        let state = serde_json::to_string(state)
-            .map_err(|cause| Error::failed("cannot write the checkpoint").cause(cause))?;
-        let metadata = BTreeMap::from([("state".to_owned(), state)]);
         files::replace(&self.checkpoint_file(), &encode(&File { metadata, tensors }))
     }
 }

@@ -16,8 +16,7 @@ const INPUT: [usize; 3] = [2, 9, 8];
 /// The step of the differences: their error is its square, that of rounding 1e-16 over it.
 const STEP: f64 = 1e-6;
 
-/// The network's parameters in double precision, all of them small and none of them zero, so that
-/// no relu and no max-pool lies at its kink.
+/// The network's parameters in double precision.
 struct ToDouble;
 
 impl ModuleMapper for ToDouble {

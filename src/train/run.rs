@@ -1,7 +1,7 @@
 //! The loop. It is read from top to bottom: next batch, learning rate, step, event, checkpoint.
 
 use burn::tensor::Device;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bad::BadWatch;
 use super::checkpoint::RunFolder;
@@ -65,7 +65,7 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
     let mut model = model.train();
     let mut optimizer = Optimizer::new(&plan.settings);
     let mut state = State::default();
-    let (mut best, mut interrupted) = (None, None);
+    let (mut best, mut best_scores, mut interrupted) = (None, Value::Null, None);
     let images = job.train.samples.len() + job.val.samples.len();
     let mut bad = BadWatch::new(plan.settings.max_bad, images);
     let mut loader = Loader::start(&job.train, 0, plan.total_steps(), plan.loader_threads)?;
@@ -100,13 +100,17 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
         let (answers, replaced) = answer_split(&candidate, &job.val, plan.loader_threads, device)?;
         bad.see(Split::Val, replaced, out)?;
         let val = scores(&answers, &plan.classes);
+        if !val.loss.is_finite() {
+            return Err(diverged(job, &state, learning_rate(plan, state.step - 1), val.loss, out)?);
+        }
         let record = meter.finish_epoch(epoch, &val);
         let is_best = state.add(record.clone());
         if let Some(folder) = &job.folder {
             if is_best {
-                folder.save_model(&candidate, plan, json!({ "epoch": epoch + 1, "val": val }))?;
+                best_scores = json!({ "epoch": epoch + 1, "val": val });
+                folder.save_model(&candidate, plan, best_scores.clone())?;
             }
-            folder.save_checkpoint(&model, &optimizer, &state)?;
+            folder.save_checkpoint((&model, &optimizer, &state), plan, &best_scores)?;
         }
         if is_best {
             best = Some((candidate, val));

@@ -69,7 +69,7 @@ fn a_safetensors_file_of_another_program_is_refused() {
 fn a_checkpoint_is_no_model() {
     let lab = trained();
     lab.write(MODEL, lab.read("models/base/checkpoint.safetensors"));
-    refused(&lab, &["it has no `classes`"]);
+    refused(&lab, &["it is a checkpoint, not a model"]);
 }
 
 #[test]

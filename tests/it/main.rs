@@ -16,6 +16,7 @@ mod bad_models;
 mod bad_settings;
 mod draw;
 mod evaluate;
+mod example;
 mod files;
 mod help;
 mod lab;

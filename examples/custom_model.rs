@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example custom_model [EPOCHS]` trains on the data set inside the program.
 
+#![allow(clippy::print_stderr)] // an example talks to whoever runs it
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};

@@ -118,7 +118,8 @@ fn read(path: &Path) -> Result<Table> {
             && standard.get(key) == Some(value)
     };
     table.retain(|key, value| {
-        !RECORD.contains(&key) && !is_default(key, value) && !(is_record && key == "overwrite")
+        let is_order = is_record && key == "overwrite";
+        !(RECORD.contains(&key) || is_default(key, value) || is_order)
     });
     for key in table.keys() {
         let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);

@@ -54,7 +54,7 @@ pub fn open(root: &Path) -> Result<Dataset> {
     }
     let single_tree = train.is_none();
     let (name, path) = (folder_name(root), Some(root.to_owned()));
-    Ok(Dataset { name, path, classes, splits, single_tree })
+    Ok(Dataset { name, path, classes, single_tree, splits })
 }
 
 /// Splits whose names are wrong must not be learned as classes.

@@ -114,7 +114,7 @@ pub fn open(folder: &Path, pairs: &[Pair]) -> Result<Dataset> {
     }
     let classes = class_names(folder, &used)?;
     let (name, path) = (folder_name(folder), Some(folder.to_owned()));
-    Ok(Dataset { name, path, classes, splits, single_tree: false })
+    Ok(Dataset { name, path, classes, single_tree: false, splits })
 }
 
 fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {

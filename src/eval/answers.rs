@@ -73,6 +73,7 @@ pub fn answer_split<M: Classifier>(
     Ok((answers, bad))
 }
 
+#[allow(clippy::float_cmp)] // a tie is a tie
 fn judge(probabilities: &[f64], label: u32) -> Answer {
     let truth = probabilities[label as usize];
     let mut guess = 0;

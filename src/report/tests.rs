@@ -232,7 +232,7 @@ fn an_elided_text_is_never_wider_than_its_room() {
     }
     assert_eq!(fonts.elide("Ankle boot", 13.0, 60.0), "Ankle…");
     let both = fonts.elide_middle("Wσκύλος-AVATAR/x.jpg", 13.0, 100.0);
-    assert!(both.starts_with('W') && both.ends_with(".jpg"), "{both}");
+    assert!(both.starts_with('W') && both[both.len() - 4..] == *".jpg", "{both}");
 }
 
 /// The width that the renderer comes to.

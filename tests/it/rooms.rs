@@ -53,8 +53,7 @@ fn edges() -> Vec<(String, String, PathBuf)> {
         let code: String = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
-            .map(|line| format!("{line}\n"))
-            .collect();
+            .fold(String::new(), |code, line| code + line + "\n");
         for used in names_after(&code, "crate::") {
             edges.push((room.clone(), used.to_owned(), file.clone()));
         }

@@ -12,7 +12,7 @@ clippy:
 
 # All tests
 test:
-    cargo test --release --workspace
+    cargo test --release
 
 # The README's first command
 train:

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Event;
 use crate::base::env::{Stopwatch, time_of_day, unix_seconds};
 use crate::base::files::Log;
-use crate::base::units::{clock, thousands};
+use crate::base::units::{clock, list, percent, plural, thousands};
 use crate::base::{Error, Result};
 
 /// How much is said.
@@ -36,6 +36,8 @@ pub struct Progress {
     pub steps: usize,
     /// Mean loss of the epoch so far.
     pub loss: f64,
+    /// Top-1 on validation after the epoch before.
+    pub val_top1: Option<f64>,
     /// Training images in a second.
     pub images_per_second: f64,
     /// Seconds to the end, at this speed.
@@ -55,7 +57,7 @@ pub struct Reporter {
     bar: Option<ProgressBar>,
     log: Option<Log>,
     last_line: Stopwatch,
-    quarantined: usize,
+    skipped: Vec<String>,
 }
 
 impl Reporter {
@@ -70,7 +72,7 @@ impl Reporter {
             }
             bar
         });
-        Self { verbosity, bar, log: None, last_line: Stopwatch::start(), quarantined: 0 }
+        Self { verbosity, bar, log: None, last_line: Stopwatch::start(), skipped: Vec::new() }
     }
 
     /// Also writes every event to a log from now on.
@@ -109,9 +111,9 @@ impl Reporter {
     /// If the log cannot be written.
     pub fn event(&mut self, event: &Event) -> Result<()> {
         let wanted = match event {
-            Event::SampleQuarantined { .. } => {
-                self.quarantined += 1;
-                self.quarantined <= NAMED_SAMPLES || self.verbosity == Verbosity::Verbose
+            Event::SampleQuarantined { path, .. } => {
+                self.skipped.push(path.clone());
+                self.skipped.len() <= NAMED_SAMPLES || self.verbosity == Verbosity::Verbose
             }
             _ => true,
         };
@@ -135,8 +137,9 @@ impl Reporter {
     pub fn progress(&mut self, at: &Progress) {
         let message = || {
             format!(
-                "loss {:.3}   {} images/s   {} left",
+                "loss {:.3}   {}{} images/s   {} left",
                 at.loss,
+                at.val_top1.map_or(String::new(), |top1| format!("top-1 {}   ", percent(top1))),
                 thousands(at.images_per_second.round() as u64),
                 clock(at.seconds_left)
             )
@@ -168,12 +171,11 @@ impl Reporter {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        if self.quarantined > NAMED_SAMPLES {
-            let count = thousands(self.quarantined as u64);
-            self.say(&format!(
-                "warning: {count} images were skipped; all are named in `events.jsonl`"
-            ));
+        if !self.skipped.is_empty() {
+            let count = plural(self.skipped.len(), "image was", "images were");
+            let names = list(&self.skipped, NAMED_SAMPLES);
+            self.say(&format!("warning: {count} skipped: {names}; `events.jsonl` says why"));
         }
-        self.quarantined = 0;
+        self.skipped.clear();
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Meter {
     loss: f64,
     rate: f64,
     speed: f64,
+    val_top1: Option<f64>,
     speeds: Vec<f64>,
 }
 
@@ -33,6 +34,7 @@ impl Meter {
             loss: 0.0,
             rate: 0.0,
             speed: 0.0,
+            val_top1: None,
             speeds: Vec::new(),
         }
     }
@@ -55,6 +57,7 @@ impl Meter {
             step: self.done,
             steps: self.steps,
             loss: self.loss / self.images as f64,
+            val_top1: self.val_top1,
             images_per_second: self.speed,
             seconds_left: self.total.seconds() * (1.0 - share) / share,
         }
@@ -62,6 +65,7 @@ impl Meter {
 
     pub(super) fn finish_epoch(&mut self, epoch: usize, val: &Scores) -> EpochRecord {
         self.speeds.push(self.speed);
+        self.val_top1 = Some(val.top1);
         EpochRecord {
             epoch: epoch + 1,
             train_loss: self.loss / (self.images as f64).max(1.0),

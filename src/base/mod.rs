@@ -24,6 +24,14 @@ pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
         .map(|(_, name)| name)
 }
 
+/// The middle of `values` (of an even number the upper one); none of nothing.
+#[must_use]
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
 /// BLAKE3 of `bytes`, as lower-case hexadecimal.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> String {

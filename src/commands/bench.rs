@@ -7,7 +7,7 @@ use super::{Context, output};
 use crate::base::draw::{Draw, Purpose};
 use crate::base::env::{Stopwatch, peak_memory};
 use crate::base::units::thousands;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, median};
 use crate::config::{Settings, check_range, compute_threads};
 use crate::eval::answer;
 use crate::model::{Network, Pass, spec};
@@ -111,7 +111,7 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
             .map_err(|cause| Error::failed("the device failed").cause(format!("{cause:?}")))?;
         times.push(clock.seconds());
     }
-    let train = options.batch as f64 / median(&mut times[WARM_UP..]);
+    let train = options.batch as f64 / seconds(&times);
     let peak = peak_memory();
     let model = model.valid();
     let mut times = Vec::new();
@@ -130,7 +130,7 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
         device: chosen.name.clone(),
         threads,
         train_images_per_second: train,
-        infer_images_per_second: options.batch as f64 / median(&mut times[WARM_UP..]),
+        infer_images_per_second: options.batch as f64 / seconds(&times),
         peak_rss_mb: peak.map(|bytes| bytes as f64 / 1e6),
     })
 }
@@ -144,7 +144,7 @@ fn synthetic(options: &Options, input: [usize; 3]) -> (Vec<f32>, Vec<u32>) {
     (images, labels.collect())
 }
 
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+/// The median time of the steps that count.
+fn seconds(times: &[f64]) -> f64 {
+    median(&times[WARM_UP..]).unwrap_or(f64::NAN)
 }

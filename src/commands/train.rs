@@ -16,7 +16,7 @@ use crate::config::{Folders, Plan, Resolved, write};
 use crate::data::{Dataset, Split, Work, lock};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
-use crate::model::{Network, check, spec};
+use crate::model::{Network, Shapes, check, spec};
 use crate::ops::{device, threads::with_threads};
 use crate::train::{EpochRecord, Job, Outcome, RunFolder, train};
 
@@ -66,15 +66,14 @@ impl<'a> Session<'a> {
     }
 
     fn run(self) -> Result<()> {
-        let network = Network::new(
-            &spec(&self.plan.model, self.plan.preprocessing.input(), self.plan.classes.len())?,
-            self.plan.settings.seed,
-            &self.device.device,
-        )?;
+        let Plan { model, preprocessing, classes, settings, .. } = &self.plan;
+        let spec = spec(model, preprocessing.input(), classes.len())?;
+        let shapes = check(&spec)?;
+        let network = Network::new(&spec, settings.seed, &self.device.device)?;
         let places =
             claim(&self.context.folders, &self.resolved, &self.dataset.name, &self.plan.model)?;
         let mut out = Reporter::new(self.context.verbosity);
-        self.announce(&places, &network, &out)?;
+        self.announce(&places, &shapes, &out);
         self.record(&places, &mut out)?;
         let signals = Signals::listen()?;
         let job = Job {
@@ -105,10 +104,8 @@ impl<'a> Session<'a> {
     }
 
     /// The head of the output: what is trained on what, where, and how that was chosen.
-    fn announce(&self, places: &Places, network: &Network, out: &Reporter) -> Result<()> {
-        use crate::model::Classifier;
-        let shapes = network.spec().map(check).transpose()?;
-        let (parameters, flops) = shapes.map_or((0, 0), |s| (s.parameters(), s.flops()));
+    fn announce(&self, places: &Places, shapes: &Shapes, out: &Reporter) {
+        let (parameters, flops) = (shapes.parameters(), shapes.flops());
         let origin = |key: &str| match self.resolved.origins.get(key) {
             Some(origin) => origin.to_string(),
             None => "default".to_owned(),
@@ -142,7 +139,6 @@ impl<'a> Session<'a> {
         for (key, origin) in &self.resolved.origins {
             out.detail(&format!("setting {key} from {origin}"));
         }
-        Ok(())
     }
 
     /// What is written before the first step: settings, lock, log, and the picture of a batch.

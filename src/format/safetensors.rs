@@ -121,6 +121,24 @@ mod tests {
         assert_eq!(read.metadata["key7"], "value \"7\" ü");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
+            proptest::prop_assert!(decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_byte_changed_anywhere_is_no_panic_and_changes_no_tensor(at in 0usize..1000, to: u8) {
+            let mut bytes = encode(&file());
+            let at = at % bytes.len();
+            bytes[at] = to;
+            if let Ok(read) = decode(&bytes) {
+                let values = |file: &File| file.tensors.iter().map(|t| t.values.len()).sum::<usize>();
+                proptest::prop_assert_eq!(values(&read), values(&file()));
+            }
+        }
+    }
+
     #[test]
     fn a_damaged_file_is_refused() {
         let bytes = encode(&file());

@@ -2,6 +2,7 @@
 
 use super::state::EpochRecord;
 use crate::base::env::Stopwatch;
+use crate::base::median;
 use crate::config::Plan;
 use crate::eval::Scores;
 use crate::events::{Event, Progress};
@@ -91,8 +92,6 @@ impl Meter {
     }
 
     pub(super) fn median(&self) -> f64 {
-        let mut speeds = self.speeds.clone();
-        speeds.sort_by(f64::total_cmp);
-        speeds.get(speeds.len() / 2).copied().unwrap_or(self.speed)
+        median(&self.speeds).unwrap_or(self.speed)
     }
 }

@@ -1,0 +1,6 @@
+//! Convolution over images `[N, H, W, C]` with weights `[Co, Ci / groups, Kh, Kw]`.
+
+pub mod reference;
+mod shape;
+
+pub use shape::{Activation, ConvShape};

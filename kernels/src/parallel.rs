@@ -1,0 +1,86 @@
+//! Work split over the threads of the current pool, with results that do not depend on how many
+//! there are.
+//!
+//! The rule: what an item computes depends on its number only, items write to places of their own,
+//! and whoever adds items up does it in the order of their numbers.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Runs `work(0)` to `work(items - 1)`, in any order, at the same time where threads are free.
+pub fn for_each(items: usize, work: impl Fn(usize) + Sync + Send) {
+    if items < 2 {
+        (0..items).for_each(work);
+    } else {
+        (0..items).into_par_iter().with_max_len(1).for_each(work);
+    }
+}
+
+/// The `index`-th of `parts` nearly equal parts of `0..len`.
+#[must_use]
+pub fn part(len: usize, parts: usize, index: usize) -> Range<usize> {
+    len * index / parts..len * (index + 1) / parts
+}
+
+/// A slice that several items write to, each to elements of its own.
+pub struct Shared<'a, T> {
+    start: *mut T,
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: only `Shared::part` gives access, and its caller promises that no element is in two parts
+// at a time; so this is no more than sending disjoint `&mut [T]` to other threads.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+// SAFETY: as for `Sync`.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    /// Shares `slice`.
+    pub fn new(slice: &'a mut [T]) -> Self {
+        Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
+    }
+
+    /// The elements of `range`.
+    ///
+    /// # Panics
+    /// If `range` does not lie in the slice.
+    ///
+    /// # Safety
+    /// No other part in use at the same time may have an element in common with it.
+    #[allow(clippy::mut_from_ref)] // the safety contract is what makes it exclusive
+    pub unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len);
+        // SAFETY: inside the slice, which is borrowed exclusively for 'a; the caller keeps parts
+        // disjoint.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}
+
+/// Sixteen floats on a cache line of their own.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `work` with a buffer of `len` floats, 64-byte aligned, whose contents are whatever its last
+/// user left. Buffers are kept by their thread and used again.
+pub fn with_scratch<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
+    let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let lines = len.div_ceil(16);
+    if buffer.len() < lines {
+        buffer.clear(); // nothing of the old contents is copied
+        buffer.resize(lines, Line([0.0; 16]));
+    }
+    // SAFETY: the buffer holds at least `len` initialised floats, and is borrowed by nobody else.
+    let floats = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<f32>(), len) };
+    let result = work(floats);
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+    result
+}

@@ -1,0 +1,151 @@
+//! Two AVX2 registers, with fused multiply-add.
+
+use std::arch::x86_64::{
+    __m256, __m256i, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8, _mm_cvtss_f32,
+    _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_si128, _mm256_add_ps,
+    _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cmp_ps,
+    _mm256_cvtepi8_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps,
+    _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_sqrt_ps, _mm256_storeu_ps,
+    _mm256_sub_ps,
+};
+
+use super::{Kernel, Simd};
+
+/// Compiles `kernel` with AVX2 and FMA.
+///
+/// # Safety
+/// The CPU must have both.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller has the instruction set.
+    unsafe { kernel.run::<Avx2>() }
+}
+
+#[derive(Clone, Copy)]
+struct Avx2;
+
+/// Eight ones, then eight zeros: a window of it is the mask for a first part of eight floats.
+static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The mask of the first `n` of eight floats; `n` beyond 8 counts as 8.
+#[inline(always)]
+unsafe fn first(n: usize) -> __m256i {
+    // SAFETY: eight integers from 8 - min(n, 8) on are inside the sixteen.
+    unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - n.min(8)).cast()) }
+}
+
+macro_rules! each {
+    ($f:ident($($x:expr),*)) => { [$f($($x[0]),*), $f($($x[1]),*)] };
+}
+
+// SAFETY (all blocks below): the trait's contract gives the instruction set, and valid pointers for
+// all floats that are touched; the two halves are eight floats each.
+#[allow(clippy::undocumented_unsafe_blocks)] // the comment above is for each of them
+impl Simd for Avx2 {
+    type V = [__m256; 2];
+    type M = [__m256; 2];
+    const PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        unsafe { [_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))] }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        unsafe {
+            _mm256_storeu_ps(p, v[0]);
+            _mm256_storeu_ps(p.add(8), v[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_first(p: *const f32, n: usize) -> Self::V {
+        // `wrapping_add`: with n < 8 the second half may lie outside, and is not touched.
+        unsafe {
+            [
+                _mm256_maskload_ps(p, first(n)),
+                _mm256_maskload_ps(p.wrapping_add(8), first(n.saturating_sub(8))),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_first(p: *mut f32, v: Self::V, n: usize) {
+        unsafe {
+            _mm256_maskstore_ps(p, first(n), v[0]);
+            _mm256_maskstore_ps(p.wrapping_add(8), first(n.saturating_sub(8)), v[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { each!(_mm256_add_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { each!(_mm256_sub_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { each!(_mm256_mul_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { each!(_mm256_div_ps(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: Self::V) -> Self::V {
+        unsafe { each!(_mm256_sqrt_ps(a)) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { each!(_mm256_fmadd_ps(a, b, c)) }
+    }
+    #[inline(always)]
+    unsafe fn max(bound: Self::V, x: Self::V) -> Self::V {
+        unsafe { each!(_mm256_max_ps(bound, x)) }
+    }
+    #[inline(always)]
+    unsafe fn min(bound: Self::V, x: Self::V) -> Self::V {
+        unsafe { each!(_mm256_min_ps(bound, x)) }
+    }
+    #[inline(always)]
+    unsafe fn greater(a: Self::V, b: Self::V) -> Self::M {
+        unsafe {
+            [_mm256_cmp_ps::<_CMP_GT_OQ>(a[0], b[0]), _mm256_cmp_ps::<_CMP_GT_OQ>(a[1], b[1])]
+        }
+    }
+    #[inline(always)]
+    unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { each!(_mm256_blendv_ps(b, a, mask)) }
+    }
+    #[inline(always)]
+    unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {
+        unsafe {
+            let equal =
+                _mm_cmpeq_epi8(_mm_loadu_si128(p.cast()), _mm_set1_epi8(byte.cast_signed()));
+            [
+                _mm256_castsi256_ps(_mm256_cvtepi8_epi32(equal)),
+                _mm256_castsi256_ps(_mm256_cvtepi8_epi32(_mm_srli_si128::<8>(equal))),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn bits(mask: Self::M) -> u32 {
+        unsafe {
+            _mm256_movemask_ps(mask[0]).cast_unsigned()
+                | _mm256_movemask_ps(mask[1]).cast_unsigned() << 8
+        }
+    }
+    #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        unsafe {
+            let eight = _mm256_add_ps(v[0], v[1]);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+}

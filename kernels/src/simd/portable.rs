@@ -1,0 +1,125 @@
+//! Plain arrays: the form that every CPU runs, vectorised by the compiler.
+
+use super::{LANES, Simd};
+
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+macro_rules! lanes {
+    ($i:ident => $value:expr) => {{
+        let mut out = [Default::default(); LANES];
+        let mut $i = 0;
+        while $i < LANES {
+            out[$i] = $value;
+            $i += 1;
+        }
+        out
+    }};
+}
+
+impl Simd for Portable {
+    type V = [f32; LANES];
+    type M = [bool; LANES];
+    const PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        // SAFETY: the caller has sixteen floats at `p`.
+        unsafe { p.cast::<[f32; LANES]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        // SAFETY: the caller has sixteen floats at `p`.
+        unsafe { p.cast::<[f32; LANES]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(p: *const f32, n: usize) -> Self::V {
+        let mut v = [0.0; LANES];
+        // SAFETY: the caller has `n` floats at `p`, and `n` is at most 16.
+        unsafe { std::ptr::copy_nonoverlapping(p, v.as_mut_ptr(), n) };
+        v
+    }
+    #[inline(always)]
+    unsafe fn store_first(p: *mut f32, v: Self::V, n: usize) {
+        // SAFETY: the caller has `n` floats at `p`, and `n` is at most 16.
+        unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), p, n) };
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        lanes!(i => a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        lanes!(i => a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        lanes!(i => a[i] * b[i])
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        lanes!(i => a[i] / b[i])
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: Self::V) -> Self::V {
+        lanes!(i => a[i].sqrt())
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Without the instruction, `mul_add` is a call into a library and far slower.
+        if cfg!(target_arch = "aarch64") {
+            lanes!(i => a[i].mul_add(b[i], c[i]))
+        } else {
+            lanes!(i => a[i] * b[i] + c[i])
+        }
+    }
+    #[inline(always)]
+    unsafe fn max(bound: Self::V, x: Self::V) -> Self::V {
+        lanes!(i => if bound[i] > x[i] { bound[i] } else { x[i] })
+    }
+    #[inline(always)]
+    unsafe fn min(bound: Self::V, x: Self::V) -> Self::V {
+        lanes!(i => if bound[i] < x[i] { bound[i] } else { x[i] })
+    }
+    #[inline(always)]
+    unsafe fn greater(a: Self::V, b: Self::V) -> Self::M {
+        lanes!(i => a[i] > b[i])
+    }
+    #[inline(always)]
+    unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(i => if mask[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {
+        // SAFETY: the caller has sixteen bytes at `p`.
+        let bytes = unsafe { p.cast::<[u8; LANES]>().read_unaligned() };
+        lanes!(i => bytes[i] == byte)
+    }
+    #[inline(always)]
+    unsafe fn bits(mask: Self::M) -> u32 {
+        let mut bits = 0;
+        let mut i = 0;
+        while i < LANES {
+            bits |= u32::from(mask[i]) << i;
+            i += 1;
+        }
+        bits
+    }
+    #[inline(always)]
+    unsafe fn sum(mut v: Self::V) -> f32 {
+        let mut half = LANES / 2;
+        while half > 0 {
+            let mut i = 0;
+            while i < half {
+                v[i] += v[i + half];
+                i += 1;
+            }
+            half /= 2;
+        }
+        v[0]
+    }
+}

@@ -7,5 +7,7 @@ pub mod conv;
 pub mod draw;
 pub mod parallel;
 mod simd;
+#[cfg(test)]
+mod testing;
 
 pub use simd::Isa;

@@ -5,6 +5,7 @@
 
 pub mod conv;
 pub mod draw;
+mod gemm;
 pub mod parallel;
 mod simd;
 #[cfg(test)]

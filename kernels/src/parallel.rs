@@ -44,6 +44,12 @@ impl<'a, T> Shared<'a, T> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
+    /// Where the slice starts, for items whose elements lie between those of others.
+    #[must_use]
+    pub fn start(&self) -> *mut T {
+        self.start
+    }
+
     /// The elements of `range`.
     ///
     /// # Panics

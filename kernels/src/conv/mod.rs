@@ -1,6 +1,10 @@
 //! Convolution over images `[N, H, W, C]` with weights `[Co, Ci / groups, Kh, Kw]`.
 
+pub mod direct;
 pub mod reference;
 mod shape;
+#[cfg(test)]
+mod tests;
 
+pub use direct::Finish;
 pub use shape::{Activation, ConvShape};

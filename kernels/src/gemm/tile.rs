@@ -1,0 +1,272 @@
+//! Rows times packed weights: `out[row][column] = sum over k of row[k] * weights[k][column]`.
+//!
+//! A row is not one piece of memory but a few runs, at the same offsets for every row: for a
+//! convolution, the part of each image row that lies under the kernel. Read that way an image is
+//! its own matrix of windows, and nothing has to be copied out of it.
+
+use super::{ROWS, panel_group};
+use crate::simd::{Kernel, LANES, Simd};
+
+/// Most `k` in a block of the reduction: 64 columns of weights then fill 128 KiB, which stay in the
+/// second-level cache while all rows pass by.
+pub(crate) const BLOCK: usize = 512;
+
+/// A piece of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Where it starts, in floats from the row's place.
+    pub offset: usize,
+    /// Its floats.
+    pub len: usize,
+}
+
+/// Cuts runs longer than [`BLOCK`], so that blocks can be made of whole runs.
+pub(crate) fn cut(runs: impl IntoIterator<Item = Run>) -> Vec<Run> {
+    let mut pieces = Vec::new();
+    for Run { mut offset, mut len } in runs {
+        while len > 0 {
+            let piece = len.min(BLOCK);
+            pieces.push(Run { offset, len: piece });
+            (offset, len) = (offset + piece, len - piece);
+        }
+    }
+    pieces
+}
+
+/// Where a row is read and where its result is written, in floats from the two bases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub from: usize,
+    pub to: usize,
+}
+
+/// Many rows times all columns.
+///
+/// # Safety of running it
+/// `source + row.from + run.offset` must be valid for `run.len` floats, for each row and run;
+/// `output + row.to` for `columns` floats that nothing else uses meanwhile, and `residual` and
+/// `bias` alike where not null. `weights` must be packed as `[panel][k][16]` with
+/// `k = sum of run.len` and `panels(columns)` panels.
+#[derive(Clone, Copy)]
+pub(crate) struct RowsTimesWeights<'a> {
+    pub source: *const f32,
+    pub output: *mut f32,
+    pub rows: &'a [Row],
+    pub runs: &'a [Run],
+    pub weights: *const f32,
+    /// Columns of the result.
+    pub columns: usize,
+    /// What the sums start from, `[columns]`, or null for zero.
+    pub bias: *const f32,
+    /// Added to the sums, at the places of `output`; or null.
+    pub residual: *const f32,
+    /// What the results are limited to.
+    pub bounds: (f32, f32),
+}
+
+impl Kernel for RowsTimesWeights<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let depth: usize = self.runs.iter().map(|run| run.len).sum();
+        let panels = super::panels(self.columns);
+        let groups = panels.div_ceil(S::PANELS);
+        let (mut first_run, mut k) = (0, 0);
+        loop {
+            let (mut end, mut len) = (first_run, 0);
+            while end < self.runs.len() && (len == 0 || len + self.runs[end].len <= BLOCK) {
+                len += self.runs[end].len;
+                end += 1;
+            }
+            let mut group = 0;
+            while group < groups {
+                let (first, count) = panel_group(panels, S::PANELS, group);
+                let block = Block {
+                    runs: &self.runs[first_run..end],
+                    // SAFETY: panel `first` and row `k` lie in the packed weights.
+                    weights: unsafe { self.weights.add((first * depth + k) * LANES) },
+                    panel: depth * LANES,
+                    column: first * LANES,
+                    last_width: (self.columns - (first + count - 1) * LANES).min(LANES),
+                    starts: first_run == 0,
+                    ends: end == self.runs.len(),
+                };
+                // SAFETY: the contract of this kernel is that of the tiles.
+                unsafe {
+                    match count {
+                        1 => self.tiles::<S, 1>(&block),
+                        2 if S::PANELS >= 2 => self.tiles::<S, 2>(&block),
+                        3 if S::PANELS >= 3 => self.tiles::<S, 3>(&block),
+                        _ if S::PANELS >= 4 => self.tiles::<S, 4>(&block),
+                        _ => {}
+                    }
+                }
+                group += 1;
+            }
+            (first_run, k) = (end, k + len);
+            if end == self.runs.len() {
+                break;
+            }
+        }
+    }
+}
+
+/// Some runs and some panels.
+struct Block<'a> {
+    runs: &'a [Run],
+    weights: *const f32,
+    /// Floats from one panel to the next.
+    panel: usize,
+    /// The first column.
+    column: usize,
+    /// Columns of the last panel.
+    last_width: usize,
+    /// Whether the sums start here, or go on from what `output` holds.
+    starts: bool,
+    /// Whether the sums are complete after this block.
+    ends: bool,
+}
+
+impl RowsTimesWeights<'_> {
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const P: usize>(&self, block: &Block<'_>) {
+        let mut at = 0;
+        while at < self.rows.len() {
+            // Missing rows at the end are stood in for by the last one, and not stored.
+            let last = self.rows.len() - 1;
+            let mut rows = [self.rows[last]; ROWS];
+            let mut i = 0;
+            while i < ROWS && at + i <= last {
+                rows[i] = self.rows[at + i];
+                i += 1;
+            }
+            // SAFETY: the contract of the kernel.
+            unsafe {
+                let mut sums = self.start::<S, P>(block, &rows);
+                accumulate::<S, P>(self.source, block, &rows, &mut sums);
+                self.finish::<S, P>(block, &rows[..i], &mut sums);
+            }
+            at += ROWS;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn start<S: Simd, const P: usize>(
+        &self,
+        block: &Block<'_>,
+        rows: &[Row; ROWS],
+    ) -> [[S::V; P]; ROWS] {
+        // SAFETY: only the columns that exist are read.
+        unsafe {
+            let mut sums = [[S::splat(0.0); P]; ROWS];
+            if block.starts && self.bias.is_null() {
+                return sums;
+            }
+            let mut i = 0;
+            while i < ROWS {
+                let from: *const f32 =
+                    if block.starts { self.bias } else { self.output.add(rows[i].to) };
+                let from = from.add(block.column);
+                let mut j = 0;
+                while j < P {
+                    let width = if j + 1 == P { block.last_width } else { LANES };
+                    sums[i][j] = load::<S>(from.add(j * LANES), width);
+                    j += 1;
+                }
+                i += 1;
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const P: usize>(
+        &self,
+        block: &Block<'_>,
+        rows: &[Row],
+        sums: &mut [[S::V; P]; ROWS],
+    ) {
+        // SAFETY: only the columns that exist are read and written.
+        unsafe {
+            let (low, high) = (S::splat(self.bounds.0), S::splat(self.bounds.1));
+            let mut i = 0;
+            while i < ROWS {
+                if i < rows.len() {
+                    let place = rows[i].to + block.column;
+                    let mut j = 0;
+                    while j < P {
+                        let width = if j + 1 == P { block.last_width } else { LANES };
+                        let at = place + j * LANES;
+                        let mut v = sums[i][j];
+                        if block.ends {
+                            if !self.residual.is_null() {
+                                v = S::add(v, load::<S>(self.residual.add(at), width));
+                            }
+                            v = S::min(high, S::max(low, v));
+                        }
+                        if width == LANES {
+                            S::store(self.output.add(at), v);
+                        } else {
+                            S::store_first(self.output.add(at), v, width);
+                        }
+                        j += 1;
+                    }
+                }
+                i += 1;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32, width: usize) -> S::V {
+    // SAFETY: the caller has `width` floats there.
+    unsafe { if width == LANES { S::load(from) } else { S::load_first(from, width) } }
+}
+
+/// Adds the products of one block to the sums of one tile: where nearly all time is spent.
+#[inline(always)]
+unsafe fn accumulate<S: Simd, const P: usize>(
+    source: *const f32,
+    block: &Block<'_>,
+    rows: &[Row; ROWS],
+    sums: &mut [[S::V; P]; ROWS],
+) {
+    // SAFETY: rows and runs lie in the source, panels in the weights (contract of the kernel).
+    unsafe {
+        let mut weights = block.weights;
+        let mut run = 0;
+        while run < block.runs.len() {
+            let Run { offset, len } = block.runs[run];
+            let mut from = [source; ROWS];
+            let mut i = 0;
+            while i < ROWS {
+                from[i] = source.add(rows[i].from + offset);
+                i += 1;
+            }
+            let mut k = 0;
+            while k < len {
+                let mut w = [S::splat(0.0); P];
+                let mut j = 0;
+                while j < P {
+                    w[j] = S::load(weights.add(j * block.panel));
+                    j += 1;
+                }
+                let mut i = 0;
+                while i < ROWS {
+                    let x = S::splat(*from[i].add(k));
+                    let mut j = 0;
+                    while j < P {
+                        sums[i][j] = S::fma(x, w[j], sums[i][j]);
+                        j += 1;
+                    }
+                    i += 1;
+                }
+                weights = weights.add(LANES);
+                k += 1;
+            }
+            run += 1;
+        }
+    }
+}

@@ -6,6 +6,7 @@
 pub mod conv;
 pub mod draw;
 mod gemm;
+pub mod linear;
 pub mod parallel;
 mod simd;
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(crate) struct RowsTimesWeights<'a> {
     pub residual: *const f32,
     /// What the results are limited to.
     pub bounds: (f32, f32),
+    /// Whether the sums go on from what `output` holds, instead of `bias`.
+    pub accumulate: bool,
 }
 
 impl Kernel for RowsTimesWeights<'_> {
@@ -89,7 +91,7 @@ impl Kernel for RowsTimesWeights<'_> {
                     panel: depth * LANES,
                     column: first * LANES,
                     last_width: (self.columns - (first + count - 1) * LANES).min(LANES),
-                    starts: first_run == 0,
+                    starts: first_run == 0 && !self.accumulate,
                     ends: end == self.runs.len(),
                 };
                 // SAFETY: the contract of this kernel is that of the tiles.

@@ -117,6 +117,7 @@ pub(crate) unsafe fn run_item(isa: Isa, plan: &Plan, item: &Item, operands: &Ope
             bias,
             residual: operands.residual,
             bounds: operands.finish.activation.bounds(),
+            accumulate: false,
         });
     });
 }

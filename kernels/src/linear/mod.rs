@@ -1,0 +1,231 @@
+//! Dense layers: `[N, inputs]` times weights `[inputs, outputs]`.
+//!
+//! The weights may be far larger than the batch, so they are packed block by block into scratch
+//! memory by the item that uses them: they are read from memory once for some hundred rows.
+
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use crate::conv::Finish;
+use crate::gemm::outer::{PIXELS, PixelsTimesGradients};
+use crate::gemm::tile::{BLOCK, Row, RowsTimesWeights, Run};
+use crate::gemm::{ROWS, panel_group, panels};
+use crate::parallel::{Shared, for_each, with_scratch};
+use crate::simd::{Isa, LANES};
+
+/// Panels of an item: one register tile's width.
+const ITEM_PANELS: usize = 4;
+/// Most rows of an item.
+const ITEM_ROWS: usize = 384;
+/// How many items there should be at least, so that several threads have work.
+const ITEMS: usize = 8;
+/// Input features of an item of the weights' gradient.
+const FEATURES: usize = 96;
+
+/// The sizes of a dense layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Samples.
+    pub n: usize,
+    /// Features of a sample.
+    pub inputs: usize,
+    /// Features of the result.
+    pub outputs: usize,
+}
+
+impl LinearShape {
+    fn check(&self, x: &[f32], weights: &[f32], y: &[f32]) {
+        assert_eq!(x.len(), self.n * self.inputs, "length of the input");
+        assert_eq!(weights.len(), self.inputs * self.outputs, "length of the weights");
+        assert_eq!(y.len(), self.n * self.outputs, "length of the output");
+    }
+}
+
+/// `y = activation(x * weights + bias + residual)`, `[N, outputs]`.
+///
+/// # Panics
+/// If a slice has not the length that `shape` says.
+pub fn forward(
+    isa: Isa,
+    shape: &LinearShape,
+    x: &[f32],
+    weights: &[f32],
+    finish: Finish<'_>,
+    y: &mut [f32],
+) {
+    shape.check(x, weights, y);
+    let &LinearShape { n, inputs, outputs } = shape;
+    assert!(finish.bias.is_none_or(|bias| bias.len() == outputs), "length of the bias");
+    assert!(finish.residual.is_none_or(|r| r.len() == y.len()), "length of the residual");
+    let product = Product { isa, n, depth: inputs, columns: outputs, x, finish };
+    product.run(y, |ks, first, width, packed| {
+        for (k, packed) in ks.zip(packed.chunks_exact_mut(LANES)) {
+            packed[..width].copy_from_slice(&weights[k * outputs + first..][..width]);
+            packed[width..].fill(0.0);
+        }
+    });
+}
+
+/// `dx`, the gradient of the input, from the gradient `dy` of the output.
+///
+/// # Panics
+/// If a slice has not the length that `shape` says.
+pub fn backward_data(isa: Isa, shape: &LinearShape, dy: &[f32], weights: &[f32], dx: &mut [f32]) {
+    shape.check(dx, weights, dy);
+    let &LinearShape { n, inputs, outputs } = shape;
+    let finish = Finish::default();
+    let product = Product { isa, n, depth: outputs, columns: inputs, x: dy, finish };
+    product.run(dx, |ks, first, width, packed| {
+        if width < LANES {
+            packed.fill(0.0);
+        }
+        for lane in 0..width {
+            let row = &weights[(first + lane) * outputs..][ks.clone()];
+            for (to, from) in packed[lane..].iter_mut().step_by(LANES).zip(row) {
+                *to = *from;
+            }
+        }
+    });
+}
+
+/// `[n, depth]` times something that is packed on the way.
+struct Product<'a> {
+    isa: Isa,
+    n: usize,
+    depth: usize,
+    columns: usize,
+    x: &'a [f32],
+    finish: Finish<'a>,
+}
+
+impl Product<'_> {
+    /// Computes `y`, `[n, columns]`. `pack(ks, first, width, panel)` writes the panel of columns
+    /// `first..first + width`, `[k][16]`, for the rows `ks` of the weights.
+    fn run(
+        &self,
+        y: &mut [f32],
+        pack: impl Fn(Range<usize>, usize, usize, &mut [f32]) + Sync + Send,
+    ) {
+        let all = panels(self.columns);
+        let groups = all.div_ceil(ITEM_PANELS);
+        let wanted = self.n.div_ceil(ITEMS.div_ceil(groups.max(1))).next_multiple_of(ROWS);
+        let rows = wanted.clamp(ROWS, ITEM_ROWS);
+        let y = Shared::new(y);
+        for_each(self.n.div_ceil(rows) * groups, |index| {
+            let start = index / groups * rows;
+            let samples = start..(start + rows).min(self.n);
+            let (first, count) = panel_group(all, ITEM_PANELS, index % groups);
+            with_scratch(count * BLOCK * LANES, |packed| {
+                self.item(samples, first..first + count, packed, y.start(), &pack);
+            });
+        });
+    }
+
+    /// Computes some rows of some panels.
+    fn item(
+        &self,
+        samples: Range<usize>,
+        some: Range<usize>,
+        packed: &mut [f32],
+        y: *mut f32,
+        pack: &impl Fn(Range<usize>, usize, usize, &mut [f32]),
+    ) {
+        let first = some.start * LANES;
+        let rows: Vec<Row> =
+            samples.map(|i| Row { from: i * self.depth, to: i * self.columns + first }).collect();
+        let bias = self.finish.bias.map_or(std::ptr::null(), |bias| bias[first..].as_ptr());
+        let residual = self.finish.residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        // At least once, so that a sum over nothing is written too.
+        for block in 0..self.depth.div_ceil(BLOCK).max(1) {
+            let ks = block * BLOCK..(block * BLOCK + BLOCK).min(self.depth);
+            let len = ks.len() * LANES;
+            for (i, panel) in some.clone().enumerate() {
+                let width = (self.columns - panel * LANES).min(LANES);
+                pack(ks.clone(), panel * LANES, width, &mut packed[i * len..][..len]);
+            }
+            let last = ks.end == self.depth;
+            let free = (f32::NEG_INFINITY, f32::INFINITY);
+            // Rows lie in `x` and `y` (lengths checked by the public function), the columns of each
+            // item are its own.
+            self.isa.run(RowsTimesWeights {
+                source: self.x.as_ptr(),
+                output: y,
+                rows: &rows,
+                runs: &[Run { offset: ks.start, len: ks.len() }],
+                weights: packed.as_ptr(),
+                columns: (self.columns - first).min(some.len() * LANES),
+                bias,
+                residual: if last { residual } else { std::ptr::null() },
+                bounds: if last { self.finish.activation.bounds() } else { free },
+                accumulate: block > 0,
+            });
+        }
+    }
+}
+
+/// `dw`, the gradient of the weights, `[inputs, outputs]`, from the input and the gradient `dy` of
+/// the output.
+///
+/// # Panics
+/// If a slice has not the length that `shape` says.
+pub fn backward_weights(isa: Isa, shape: &LinearShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    shape.check(x, dw, dy);
+    let &LinearShape { n, inputs, outputs } = shape;
+    let (all, chunks) = (panels(outputs), n.div_ceil(PIXELS));
+    let packed = pack_gradients(shape, dy);
+    let dw = Shared::new(dw);
+    for_each(inputs.div_ceil(FEATURES), |index| {
+        let features = index * FEATURES..((index + 1) * FEATURES).min(inputs);
+        let width = features.len();
+        let taps: Vec<usize> = (0..width).collect();
+        let pixels: Vec<usize> = (0..PIXELS).map(|i| i * width).collect();
+        with_scratch(width * all * LANES, |sums| {
+            sums.fill(0.0);
+            with_scratch(PIXELS * width, |block| {
+                for chunk in 0..chunks {
+                    let samples = chunk * PIXELS..((chunk + 1) * PIXELS).min(n);
+                    for (to, i) in block.chunks_exact_mut(width).zip(samples.clone()) {
+                        to.copy_from_slice(&x[i * inputs..][features.clone()]);
+                    }
+                    isa.run(PixelsTimesGradients {
+                        source: block.as_ptr(),
+                        pixels: &pixels[..samples.len()],
+                        taps: &taps,
+                        dy: packed[samples.start * all * LANES..].as_ptr(),
+                        panels: all,
+                        sums: sums.as_mut_ptr(),
+                    });
+                }
+            });
+            // SAFETY: the rows of the weights are dealt to the items.
+            let dw = unsafe { dw.part(features.start * outputs..features.end * outputs) };
+            for (to, from) in dw.chunks_exact_mut(outputs).zip(sums.chunks_exact(all * LANES)) {
+                to.copy_from_slice(&from[..outputs]);
+            }
+        });
+    });
+}
+
+/// `dy` as `[chunk of samples][panel][sample][16]`.
+fn pack_gradients(shape: &LinearShape, dy: &[f32]) -> Vec<f32> {
+    let &LinearShape { n, outputs, .. } = shape;
+    let all = panels(outputs);
+    let mut packed = vec![0.0; n * all * LANES];
+    let shared = Shared::new(&mut packed);
+    for_each(n.div_ceil(PIXELS), |chunk| {
+        let samples = chunk * PIXELS..((chunk + 1) * PIXELS).min(n);
+        let range = samples.start * all * LANES..samples.end * all * LANES;
+        // SAFETY: the chunks have places of their own.
+        let packed = unsafe { shared.part(range) };
+        for (panel, packed) in packed.chunks_exact_mut(samples.len() * LANES).enumerate() {
+            let width = (outputs - panel * LANES).min(LANES);
+            for (to, i) in packed.chunks_exact_mut(LANES).zip(samples.clone()) {
+                to[..width].copy_from_slice(&dy[i * outputs + panel * LANES..][..width]);
+            }
+        }
+    });
+    packed
+}

@@ -3,9 +3,11 @@
 //! One operation lives in one folder. The reference in it defines the result; every fast way is
 //! compared to the reference by the tests. Images are `[N, H, W, C]`, channels last.
 
+pub mod buffer;
 pub mod conv;
 pub mod draw;
 mod gemm;
+pub mod layout;
 pub mod linear;
 pub mod parallel;
 mod simd;

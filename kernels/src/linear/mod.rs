@@ -213,7 +213,7 @@ pub fn backward_weights(isa: Isa, shape: &LinearShape, x: &[f32], dy: &[f32], dw
 fn pack_gradients(shape: &LinearShape, dy: &[f32]) -> Vec<f32> {
     let &LinearShape { n, outputs, .. } = shape;
     let all = panels(outputs);
-    let mut packed = vec![0.0; n * all * LANES];
+    let mut packed = crate::buffer::arbitrary(n * all * LANES);
     let shared = Shared::new(&mut packed);
     for_each(n.div_ceil(PIXELS), |chunk| {
         let samples = chunk * PIXELS..((chunk + 1) * PIXELS).min(n);
@@ -224,6 +224,7 @@ fn pack_gradients(shape: &LinearShape, dy: &[f32]) -> Vec<f32> {
             let width = (outputs - panel * LANES).min(LANES);
             for (to, i) in packed.chunks_exact_mut(LANES).zip(samples.clone()) {
                 to[..width].copy_from_slice(&dy[i * outputs + panel * LANES..][..width]);
+                to[width..].fill(0.0);
             }
         }
     });

@@ -1,6 +1,7 @@
 //! Convolution over images `[N, H, W, C]` with weights `[Co, Ci / groups, Kh, Kw]`.
 
 pub mod direct;
+pub mod depthwise;
 pub mod reference;
 mod shape;
 #[cfg(test)]

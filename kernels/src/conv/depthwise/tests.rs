@@ -1,0 +1,236 @@
+use std::time::Instant;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::conv::reference;
+use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+
+fn shapes() -> impl Strategy<Value = ConvShape> {
+    let channels = prop_oneof![1..16usize, 16..50usize, Just(64), Just(330)];
+    let kernel = prop_oneof![Just(3usize), Just(5), 1..9usize];
+    let axis = (1..24usize, kernel, prop_oneof![Just(1usize), Just(2), 1..5usize])
+        .prop_flat_map(|(len, kernel, stride)| {
+            let dilation = prop_oneof![3 => Just(1usize), 1 => 1..4usize];
+            (Just((len, kernel, stride)), dilation, 0..kernel + 2, 0..kernel + 2)
+        })
+        .prop_map(|((len, kernel, stride), dilation, before, after)| {
+            let reach = (kernel - 1) * dilation + 1;
+            (len.max(reach.saturating_sub(before + after)).max(1), kernel, stride, dilation, [before, after])
+        });
+    (0..4usize, channels, axis.clone(), axis).prop_map(|(n, c, rows, columns)| ConvShape {
+        n,
+        input: [rows.0, columns.0],
+        ci: c,
+        co: c,
+        kernel: [rows.1, columns.1],
+        stride: [rows.2, columns.2],
+        padding: [rows.4, columns.4],
+        dilation: [rows.3, columns.3],
+        groups: c,
+    })
+}
+
+fn run_forward(isa: Isa, shape: &ConvShape, input: Input, activation: Activation) -> Vec<f32> {
+    let mut y = vec![f32::NAN; shape.output_len()];
+    forward(isa, shape, input, activation, &mut y);
+    y
+}
+
+fn run_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32]) -> Vec<f32> {
+    let mut dx = vec![f32::NAN; shape.input_len()];
+    backward_data(isa, shape, dy, weights, &mut dx);
+    dx
+}
+
+fn run_weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    let mut dw = vec![f32::NAN; shape.weights_len()];
+    backward_weights(isa, shape, x, dy, &mut dw);
+    dw
+}
+
+/// x, weights, bias and dy of a shape.
+fn data(shape: &ConvShape) -> [Vec<f32>; 4] {
+    let lens = [shape.input_len(), shape.weights_len(), shape.co, shape.output_len()];
+    [0, 1, 2, 3].map(|i| floats(i as u32, lens[i]))
+}
+
+fn plain(n: usize, c: usize, size: usize, kernel: usize, stride: usize) -> ConvShape {
+    ConvShape {
+        n,
+        input: [size; 2],
+        ci: c,
+        co: c,
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [[kernel / 2; 2]; 2],
+        dilation: [1; 2],
+        groups: c,
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn forward_is_the_reference(shape in shapes()) {
+        let [x, weights, bias, _] = data(&shape);
+        let mut exact = reference::forward(&shape, &x, &weights);
+        let mut size = reference::forward(&shape, &sizes(&x), &sizes(&weights));
+        for (i, (exact, size)) in exact.iter_mut().zip(&mut size).enumerate() {
+            *exact += f64::from(bias[i % shape.co]);
+            *size += f64::from(bias[i % shape.co].abs());
+        }
+        let terms = shape.kernel[0] * shape.kernel[1] + 2;
+        for isa in Isa::available() {
+            let input = Input { x: &x, weights: &weights, bias: Some(&bias) };
+            let y = run_forward(isa, &shape, input, Activation::None);
+            assert_close("y", &y, &exact, &size, terms);
+            for activation in [Activation::Relu, Activation::Relu6] {
+                let active = run_forward(isa, &shape, input, activation);
+                let expected: Vec<f32> = y.iter().map(|&y| activation.apply(y)).collect();
+                prop_assert_eq!(active, expected);
+            }
+            let free = run_forward(isa, &shape, Input { bias: None, ..input }, Activation::None);
+            let zero = vec![0.0; shape.co];
+            let zero = Input { bias: Some(&zero), ..input };
+            prop_assert_eq!(free, run_forward(isa, &shape, zero, Activation::None));
+        }
+    }
+
+    #[test]
+    fn backward_data_is_the_reference(shape in shapes()) {
+        let [_, weights, _, dy] = data(&shape);
+        let exact = reference::backward_data(&shape, &dy, &weights);
+        let size = reference::backward_data(&shape, &sizes(&dy), &sizes(&weights));
+        let terms = shape.kernel[0] * shape.kernel[1] + 1;
+        for isa in Isa::available() {
+            assert_close("dx", &run_data(isa, &shape, &dy, &weights), &exact, &size, terms);
+        }
+    }
+
+    #[test]
+    fn backward_weights_is_the_reference(shape in shapes()) {
+        let [x, _, _, dy] = data(&shape);
+        let exact = reference::backward_weights(&shape, &x, &dy);
+        let size = reference::backward_weights(&shape, &sizes(&x), &sizes(&dy));
+        let terms = shape.n * shape.output().iter().product::<usize>() + 2;
+        for isa in Isa::available() {
+            assert_close("dw", &run_weights(isa, &shape, &x, &dy), &exact, &size, terms);
+        }
+    }
+
+    #[test]
+    fn infinities_go_where_the_reference_sends_them(shape in shapes(), seed in 0..1000u32) {
+        let [mut x, mut weights, _, mut dy] = data(&shape);
+        for (i, values) in [&mut x, &mut weights, &mut dy].into_iter().enumerate() {
+            for special in [f32::NAN, f32::INFINITY] {
+                if !values.is_empty() {
+                    let at = seed as usize * (31 + i) % values.len();
+                    values[at] = special;
+                }
+            }
+        }
+        // Sums that are not finite are the same in any order, unless rounding makes one.
+        let same = |what: &str, fast: Vec<f32>, exact: Vec<f64>| {
+            for (i, (fast, exact)) in fast.into_iter().zip(exact).enumerate() {
+                let same = if exact.is_finite() {
+                    fast.is_finite()
+                } else {
+                    fast.is_nan() == exact.is_nan() && (fast.is_nan() || fast == exact as f32)
+                };
+                assert!(same, "{what}: element {i} is {fast}, should be {exact}");
+            }
+        };
+        for isa in Isa::available() {
+            let input = Input { x: &x, weights: &weights, bias: None };
+            let y = run_forward(isa, &shape, input, Activation::None);
+            same("y", y, reference::forward(&shape, &x, &weights));
+            let dx = run_data(isa, &shape, &dy, &weights);
+            same("dx", dx, reference::backward_data(&shape, &dy, &weights));
+            let dw = run_weights(isa, &shape, &x, &dy);
+            same("dw", dw, reference::backward_weights(&shape, &x, &dy));
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    for shape in [plain(9, 40, 33, 3, 1), plain(5, 96, 30, 3, 2), plain(3, 330, 14, 5, 1)] {
+        let [x, weights, bias, dy] = data(&shape);
+        for isa in Isa::available() {
+            let input = Input { x: &x, weights: &weights, bias: Some(&bias) };
+            assert_same_bits("y", || run_forward(isa, &shape, input, Activation::Relu));
+            assert_same_bits("dx", || run_data(isa, &shape, &dy, &weights));
+            assert_same_bits("dw", || run_weights(isa, &shape, &x, &dy));
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_no_gradient() {
+    let shape = plain(0, 20, 8, 3, 1);
+    for isa in Isa::available() {
+        assert_eq!(run_weights(isa, &shape, &[], &[]), vec![0.0; 180]);
+        assert!(run_data(isa, &shape, &[], &floats(0, 180)).is_empty());
+    }
+}
+
+#[test]
+#[should_panic(expected = "not depthwise")]
+fn other_groups_are_refused() {
+    let shape = ConvShape { groups: 4, ..plain(1, 8, 4, 3, 1) };
+    run_data(Isa::best(), &shape, &floats(0, 128), &floats(0, 144));
+}
+
+/// The best time of several, in seconds.
+#[allow(clippy::disallowed_methods)] // no stopwatch of the program is in this package
+fn best(mut work: impl FnMut()) -> f64 {
+    let time = |work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    };
+    let once = time(&mut work).max(1e-5);
+    let times = ((0.25 / once) as usize).clamp(5, 200);
+    (0..times).map(|_| time(&mut work)).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+#[ignore = "measures"]
+#[allow(clippy::print_stdout)]
+fn speed() {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let batch = [
+        (128, 32, 32, 3, 1), (128, 96, 32, 3, 1), (128, 144, 32, 3, 1), (128, 144, 32, 3, 2),
+        (128, 192, 16, 3, 1), (128, 384, 8, 3, 1), (128, 576, 8, 3, 1), (128, 576, 8, 3, 2),
+        (128, 960, 4, 3, 1), (16, 32, 112, 3, 1), (16, 96, 112, 3, 2), (16, 144, 56, 3, 1),
+        (128, 72, 28, 5, 2), (128, 120, 28, 5, 1), (32, 96, 56, 7, 1), (32, 768, 7, 7, 1),
+    ];
+    for (n, c, size, kernel, stride) in batch {
+        let shape = plain(n, c, size, kernel, stride);
+        let name = format!("{n}x{c}x{size}x{size} k{kernel} s{stride}");
+        if !name.contains(&only) {
+            continue;
+        }
+        let [x, weights, bias, dy] = data(&shape);
+        let bytes = (4 * (x.len() + dy.len())) as f64;
+        let flops = 2.0 * shape.multiplications() as f64;
+        let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), weights.clone());
+        println!("{name}: {:.1} MB, copy at 39 GB/s {:.3} ms", bytes / 1e6, bytes / 39e6);
+        for isa in Isa::available().into_iter().skip(1) {
+            let input = Input { x: &x, weights: &weights, bias: Some(&bias) };
+            let times = [
+                best(|| forward(isa, &shape, input, Activation::Relu6, &mut y)),
+                best(|| backward_data(isa, &shape, &dy, &weights, &mut dx)),
+                best(|| backward_weights(isa, &shape, &x, &dy, &mut dw)),
+            ];
+            print!("  {:10}", isa.name());
+            for (what, time) in ["y", "dx", "dw"].iter().zip(times) {
+                let (gb, gf) = (bytes / time / 1e9, flops / time / 1e9);
+                print!("  {what} {:.3} ms {gb:.1} GB/s {gf:.0} GF/s;", time * 1e3);
+            }
+            println!();
+        }
+    }
+}

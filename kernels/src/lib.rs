@@ -5,7 +5,10 @@
 
 pub mod conv;
 pub mod draw;
+pub mod norm;
 pub mod parallel;
+pub mod pool;
+mod rows;
 mod simd;
 #[cfg(test)]
 mod testing;

@@ -9,7 +9,10 @@ pub mod draw;
 mod gemm;
 pub mod layout;
 pub mod linear;
+pub mod norm;
 pub mod parallel;
+pub mod pool;
+mod rows;
 mod simd;
 #[cfg(test)]
 mod testing;

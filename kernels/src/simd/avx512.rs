@@ -1,12 +1,13 @@
 //! One AVX-512 register.
 
 use std::arch::x86_64::{
-    __m512, __mmask16, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8_mask, _mm_cvtss_f32,
-    _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps, _mm512_castps512_ps256,
-    _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, __mmask16, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8_mask,
+    _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_storeu_si128,
+    _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps,
+    _mm512_castps512_ps256, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi8, _mm512_cvttps_epi32,
+    _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 use super::{Kernel, Simd};
@@ -95,12 +96,20 @@ impl Simd for Avx512 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
     }
     #[inline(always)]
+    unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) }
+    }
+    #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
     }
     #[inline(always)]
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {
         unsafe { _mm_cmpeq_epi8_mask(_mm_loadu_si128(p.cast()), _mm_set1_epi8(byte.cast_signed())) }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+        unsafe { _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
     }
     #[inline(always)]
     unsafe fn bits(mask: Self::M) -> u32 {

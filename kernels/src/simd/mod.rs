@@ -136,10 +136,14 @@ pub(crate) trait Simd: Copy {
     unsafe fn min(bound: Self::V, x: Self::V) -> Self::V;
     /// `a > b`; false where either is NaN.
     unsafe fn greater(a: Self::V, b: Self::V) -> Self::M;
+    /// `a > b`, or `a` is NaN.
+    unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M;
     /// `a` where the mask is set, else `b`.
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V;
     /// Which bytes, of sixteen at `p`, are `byte`.
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M;
+    /// Writes sixteen bytes: the lanes, which are whole numbers from 0 to 255.
+    unsafe fn store_bytes(p: *mut u8, v: Self::V);
     /// The mask as bits, lane 0 the lowest.
     unsafe fn bits(mask: Self::M) -> u32;
     /// The sum of all lanes: lane `i` to lane `i + 8`, then 4, 2, 1.

@@ -90,6 +90,10 @@ impl Simd for Portable {
         lanes!(i => a[i] > b[i])
     }
     #[inline(always)]
+    unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M {
+        lanes!(i => a[i] > b[i] || a[i].is_nan())
+    }
+    #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
         lanes!(i => if mask[i] { a[i] } else { b[i] })
     }
@@ -98,6 +102,12 @@ impl Simd for Portable {
         // SAFETY: the caller has sixteen bytes at `p`.
         let bytes = unsafe { p.cast::<[u8; LANES]>().read_unaligned() };
         lanes!(i => bytes[i] == byte)
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+        let bytes: [u8; LANES] = lanes!(i => v[i] as u8);
+        // SAFETY: the caller has sixteen bytes at `p`.
+        unsafe { p.cast::<[u8; LANES]>().write_unaligned(bytes) }
     }
     #[inline(always)]
     unsafe fn bits(mask: Self::M) -> u32 {

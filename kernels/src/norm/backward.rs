@@ -1,0 +1,326 @@
+//! The way back through `z = activation(normalised(x) * gamma + beta + add)` in training.
+
+use super::pointwise::passed;
+use super::statistics::total;
+use crate::Isa;
+use crate::conv::Activation;
+use crate::parallel::{Shared, for_each, with_scratch};
+use crate::rows::{Rows, load, padded, store};
+use crate::simd::{Kernel, LANES, Simd};
+
+/// What [`backward`] reads.
+#[derive(Clone, Copy)]
+pub struct Backward<'a> {
+    /// What was normalised, `[R, C]`.
+    pub x: &'a [f32],
+    /// What the activation answered, `[R, C]`; not read where there is none.
+    pub z: Option<&'a [f32]>,
+    /// The activation.
+    pub activation: Activation,
+    /// Mean of each channel of `x`, `[C]`.
+    pub mean: &'a [f32],
+    /// `1 / sqrt(variance + epsilon)`, `[C]`.
+    pub inv_std: &'a [f32],
+    /// The learned scale, `[C]`.
+    pub gamma: &'a [f32],
+}
+
+impl<'a> Backward<'a> {
+    /// The same for the floats of `range`, which are whole rows.
+    fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Self { x: &self.x[range.clone()], z: self.mask().map(|z| &z[range]), ..*self }
+    }
+
+    /// Whether the gradient at place `i` passes the activation.
+    pub(super) fn passes(&self, i: usize) -> bool {
+        self.mask().is_none_or(|z| self.activation.passes(z[i]))
+    }
+
+    /// The output, where the activation needs it.
+    fn mask(&self) -> Option<&'a [f32]> {
+        self.z.filter(|_| self.activation != Activation::None)
+    }
+}
+
+/// From the gradient `dz` `[R, C]` of the output, the gradients of `x`, `gamma` and `beta`, and of
+/// what was added before the activation.
+///
+/// With `dx`, it becomes the gradient of `x`, and `dz` becomes the gradient g of the addend: `dz`
+/// where the activation lets it pass, else zero. Without `dx`, the gradient of `x` takes the place
+/// of `dz`, and g is not kept.
+///
+/// `dbeta = sum(g)`, `dgamma = sum(g * n)` and
+/// `dx = gamma * inv_std * (g - mean(g) - n * mean(g * n))`, where n is the normalised x and sums
+/// and means are over rows (Ioffe and Szegedy 2015, section 3). Two passes over memory: sums first,
+/// then `dx`.
+///
+/// # Panics
+/// If there is no channel, a length does not fit, or `z` is missing while there is an activation.
+pub fn backward(
+    isa: Isa,
+    args: Backward,
+    dz: &mut [f32],
+    dx: Option<&mut [f32]>,
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+) {
+    let channels = args.mean.len();
+    let matrix = Rows::new(dz.len(), channels);
+    assert_eq!(args.x.len(), dz.len(), "input");
+    assert!(dx.as_ref().is_none_or(|dx| dx.len() == dz.len()), "gradient of the input");
+    assert_eq!(args.mask().is_some(), args.activation != Activation::None, "no output");
+    assert!(args.mask().is_none_or(|z| z.len() == dz.len()), "output");
+    for of_channels in [args.inv_std, args.gamma, dgamma, dbeta] {
+        assert_eq!(of_channels.len(), channels, "channels");
+    }
+    let width = padded(channels);
+    with_scratch(4 * width, |coefficients| {
+        let dz = Shared::new(dz);
+        with_scratch(matrix.chunks() * 2 * width, |partials| {
+            let shared = Shared::new(partials);
+            for_each(matrix.chunks(), |i| {
+                let range = matrix.chunk(i);
+                let sums = i * 2 * width..(i + 1) * 2 * width;
+                // SAFETY: chunks have no float in common, and sums of their own.
+                let (g, sums) = unsafe { (dz.part(range.clone()), shared.part(sums)) };
+                isa.run(Reduce { args: args.part(range), g, keep: dx.is_some(), sums });
+            });
+            combine(&args, matrix.rows, partials, coefficients, [dgamma, dbeta]);
+        });
+        let coefficients = &*coefficients;
+        let dx = dx.map(Shared::new);
+        matrix.for_each_backwards(|i| {
+            let range = matrix.chunk(i);
+            // SAFETY: chunks have no float in common.
+            let (g, dx) =
+                unsafe { (dz.part(range.clone()), dx.as_ref().map(|dx| dx.part(range.clone()))) };
+            isa.run(Spread { args: args.part(range), g, dx, coefficients });
+        });
+    });
+}
+
+/// The coefficients `[4, padded]` of the second pass, and the gradients of `gamma` and `beta`, from
+/// the sums `[chunks, 2, padded]` of the first.
+fn combine(
+    args: &Backward,
+    rows: usize,
+    partials: &[f32],
+    coefficients: &mut [f32],
+    [dgamma, dbeta]: [&mut [f32]; 2],
+) {
+    let channels = args.mean.len();
+    let width = padded(channels);
+    coefficients.fill(0.0);
+    let mut c = 0;
+    while c < channels {
+        let sum = total(partials, 2 * width, c);
+        let moment = total(partials, 2 * width, width + c);
+        for lane in 0..LANES.min(channels - c) {
+            let c = c + lane;
+            let inv_std = f64::from(args.inv_std[c]);
+            dbeta[c] = sum[lane] as f32;
+            dgamma[c] = (moment[lane] * inv_std) as f32;
+            coefficients[c] = args.mean[c];
+            coefficients[width + c] = (sum[lane] / rows as f64) as f32;
+            coefficients[2 * width + c] = (-moment[lane] * inv_std * inv_std / rows as f64) as f32;
+            coefficients[3 * width + c] = (f64::from(args.gamma[c]) * inv_std) as f32;
+        }
+        c += LANES;
+    }
+}
+
+/// First pass: sums of g and of g * (x - mean) per channel, four rows at a time, and, to keep, g in
+/// the place of the output's gradient.
+struct Reduce<'a> {
+    args: Backward<'a>,
+    /// `[rows, channels]`
+    g: &'a mut [f32],
+    keep: bool,
+    /// `[2, padded]`
+    sums: &'a mut [f32],
+}
+
+impl Reduce<'_> {
+    /// # Safety
+    /// `args.x` and, where `MASK`, `args.z` must be as long as `g`, in whole rows.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const MASK: bool, const KEEP: bool>(&mut self) {
+        let channels = self.args.mean.len();
+        let rows = self.g.len() / channels;
+        let mut row = 0;
+        // SAFETY: rows below `rows` exist.
+        unsafe {
+            while row + 4 <= rows {
+                self.some_rows::<S, 4, MASK, KEEP>(row);
+                row += 4;
+            }
+            while row < rows {
+                self.some_rows::<S, 1, MASK, KEEP>(row);
+                row += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn some_rows<S: Simd, const COUNT: usize, const MASK: bool, const KEEP: bool>(
+        &mut self,
+        row: usize,
+    ) {
+        let channels = self.args.mean.len();
+        let mut c = 0;
+        // SAFETY: the caller's rows; each block ends within its row.
+        unsafe {
+            while c + LANES <= channels {
+                self.block::<S, COUNT, MASK, KEEP, true>(row, c);
+                c += LANES;
+            }
+            if c < channels {
+                self.block::<S, COUNT, MASK, KEEP, false>(row, c);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn block<
+        S: Simd,
+        const COUNT: usize,
+        const MASK: bool,
+        const KEEP: bool,
+        const ALL: bool,
+    >(
+        &mut self,
+        row: usize,
+        c: usize,
+    ) {
+        let channels = self.args.mean.len();
+        let n = channels - c;
+        let bounds = self.args.activation.bounds();
+        // SAFETY: the caller has `COUNT` rows, and channels from `c` on: sixteen where `ALL`, else
+        // `n`. The sums are whole vectors.
+        unsafe {
+            let mean = load::<S, ALL>(self.args.mean.as_ptr().add(c), n);
+            let mut at = row * channels + c;
+            let mut sum = S::splat(0.0);
+            let mut moment = S::splat(0.0);
+            let mut i = 0;
+            while i < COUNT {
+                let mut g = load::<S, ALL>(self.g.as_ptr().add(at), n);
+                if MASK && let Some(z) = self.args.z {
+                    g = passed::<S>(g, load::<S, ALL>(z.as_ptr().add(at), n), bounds);
+                    if KEEP {
+                        store::<S, ALL>(self.g.as_mut_ptr().add(at), g, n);
+                    }
+                }
+                let x = load::<S, ALL>(self.args.x.as_ptr().add(at), n);
+                sum = S::add(sum, g);
+                moment = S::fma(g, S::sub(x, mean), moment);
+                at += channels;
+                i += 1;
+            }
+            let sums = self.sums.as_mut_ptr().add(c);
+            let moments = sums.add(padded(channels));
+            S::store(sums, S::add(S::load(sums), sum));
+            S::store(moments, S::add(S::load(moments), moment));
+        }
+    }
+}
+
+impl Kernel for Reduce<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        assert!(self.sums.len() == 2 * padded(self.args.mean.len()));
+        self.sums.fill(0.0);
+        // SAFETY: `backward` has checked the lengths, and parts are cut alike.
+        unsafe {
+            match (self.args.mask().is_some(), self.keep) {
+                (false, _) => self.rows::<S, false, false>(),
+                (true, false) => self.rows::<S, true, false>(),
+                (true, true) => self.rows::<S, true, true>(),
+            }
+        }
+    }
+}
+
+/// Second pass: `dx = a * (g - mean(g) + b * (x - mean))`.
+struct Spread<'a> {
+    args: Backward<'a>,
+    /// `[rows, channels]`; masked already where there is a `dx`.
+    g: &'a mut [f32],
+    dx: Option<&'a mut [f32]>,
+    /// `[4, padded]`: mean, mean(g), b, a
+    coefficients: &'a [f32],
+}
+
+impl Spread<'_> {
+    /// # Safety
+    /// `dx` must point at as many floats as `g` has, possibly the same; `args.x` and, where `MASK`,
+    /// `args.z` must be as long, in whole rows.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const MASK: bool>(&self, g: *const f32, dx: *mut f32) {
+        let channels = self.args.mean.len();
+        let mut row = 0;
+        while row < self.g.len() {
+            let mut c = 0;
+            // SAFETY: each block ends within its row, and rows are whole.
+            unsafe {
+                while c + LANES <= channels {
+                    self.block::<S, MASK, true>(row + c, c, g, dx);
+                    c += LANES;
+                }
+                if c < channels {
+                    self.block::<S, MASK, false>(row + c, c, g, dx);
+                }
+            }
+            row += channels;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn block<S: Simd, const MASK: bool, const ALL: bool>(
+        &self,
+        at: usize,
+        c: usize,
+        g: *const f32,
+        dx: *mut f32,
+    ) {
+        let channels = self.args.mean.len();
+        let n = channels - c;
+        let width = padded(channels);
+        // SAFETY: the caller has floats from `at` and channels from `c` on: sixteen where `ALL`,
+        // else `n`. The coefficients are whole vectors.
+        unsafe {
+            let coefficients = self.coefficients.as_ptr().add(c);
+            let mut g = load::<S, ALL>(g.add(at), n);
+            if MASK && let Some(z) = self.args.z {
+                let z = load::<S, ALL>(z.as_ptr().add(at), n);
+                g = passed::<S>(g, z, self.args.activation.bounds());
+            }
+            let x = load::<S, ALL>(self.args.x.as_ptr().add(at), n);
+            let x = S::sub(x, S::load(coefficients));
+            let g = S::sub(g, S::load(coefficients.add(width)));
+            let v = S::fma(x, S::load(coefficients.add(2 * width)), g);
+            let v = S::mul(v, S::load(coefficients.add(3 * width)));
+            store::<S, ALL>(dx.add(at), v, n);
+        }
+    }
+}
+
+impl Kernel for Spread<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let g = self.g.as_mut_ptr();
+        let elsewhere = self.dx.as_mut().map(|dx| dx.as_mut_ptr());
+        // SAFETY: `backward` has checked the lengths, and parts are cut alike.
+        unsafe {
+            match elsewhere {
+                Some(dx) => self.rows::<S, false>(g, dx),
+                None if self.args.mask().is_some() => self.rows::<S, true>(g, g),
+                None => self.rows::<S, false>(g, g),
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The maximum of each window.
+
+use super::PoolShape;
+use super::view::{Band, Seers, View, Windows, for_each_rows};
+use crate::Isa;
+use crate::parallel::Shared;
+use crate::rows::{load, store};
+use crate::simd::{Kernel, LANES, Simd};
+
+/// The maximum of each window: `x` `[n, h, w, channels]`, `y` `[n, oh, ow, channels]`.
+///
+/// `slots`, as long as `y`, become the place `row * kernel + column` of the maximum in its window,
+/// which [`max_backward`] needs. The first of equal numbers wins, and NaN over any number, so that
+/// a NaN in a window is a NaN in `y` (the last of several is the place), as PyTorch has it.
+///
+/// # Panics
+/// If the shape or a length does not fit, or slots are asked for and the window has more than 254
+/// places.
+pub fn max_forward(
+    isa: Isa,
+    shape: &PoolShape,
+    x: &[f32],
+    y: &mut [f32],
+    slots: Option<&mut [u8]>,
+) {
+    shape.check();
+    assert_eq!(x.len(), shape.input_len(), "input");
+    assert_eq!(y.len(), shape.output_len(), "output");
+    if let Some(slots) = &slots {
+        assert!(shape.kernel * shape.kernel <= 254, "window too large for slots: {shape:?}");
+        assert_eq!(slots.len(), y.len(), "slots");
+    }
+    let row_len = shape.output()[1] * shape.channels;
+    let slots = slots.map(Shared::new);
+    for_each_rows(row_len, y, |first, y| {
+        let start = first * row_len;
+        // SAFETY: items have no row in common.
+        let slots = slots.as_ref().map(|slots| unsafe { slots.part(start..start + y.len()) });
+        isa.run(Forward { shape, x, first, y, slots });
+    });
+}
+
+/// Output rows from `first` on, counted over all images.
+struct Forward<'a> {
+    shape: &'a PoolShape,
+    /// All images.
+    x: &'a [f32],
+    first: usize,
+    y: &'a mut [f32],
+    slots: Option<&'a mut [u8]>,
+}
+
+impl Forward<'_> {
+    /// # Safety
+    /// `slots` must point at as many bytes as `y` has floats, where `SLOTS`.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const SLOTS: bool>(&mut self, slots: *mut u8) {
+        let channels = self.shape.channels;
+        let ow = self.shape.output()[1];
+        let mut row = 0;
+        while row * ow * channels < self.y.len() {
+            let band = Band::new(self.shape, self.first + row);
+            let mut column = 0;
+            while column < ow {
+                let view = band.view(column);
+                let at = (row * ow + column) * channels;
+                let mut c = 0;
+                // SAFETY: rows of `y` are whole; each block ends within its pixel.
+                unsafe {
+                    while c + LANES <= channels {
+                        self.block::<S, SLOTS, true>(&view, c, at + c, slots);
+                        c += LANES;
+                    }
+                    if c < channels {
+                        self.block::<S, SLOTS, false>(&view, c, at + c, slots);
+                    }
+                }
+                column += 1;
+            }
+            row += 1;
+        }
+    }
+
+    /// The maxima of channels from `c` on, sixteen where `ALL`, to float `at` of `y`.
+    #[inline(always)]
+    unsafe fn block<S: Simd, const SLOTS: bool, const ALL: bool>(
+        &mut self,
+        view: &View,
+        c: usize,
+        at: usize,
+        slots: *mut u8,
+    ) {
+        let (channels, kernel) = (self.shape.channels, self.shape.kernel);
+        let row_step = self.shape.input[1] * channels;
+        let n = channels - c;
+        // SAFETY: the view lies in the images, and `at` in `y`.
+        unsafe {
+            let x = self.x.as_ptr().add(view.first * channels + c);
+            let mut best = load::<S, ALL>(x, n);
+            let mut slot = S::splat(view.place as f32);
+            let mut p = 0;
+            while p < view.size[0] {
+                let row = x.add(p * row_step);
+                let mut q = 0;
+                while q < view.size[1] {
+                    let x = load::<S, ALL>(row.add(q * channels), n);
+                    let larger = S::greater_or_nan(x, best);
+                    best = S::select(larger, x, best);
+                    if SLOTS {
+                        let place = S::splat((view.place + p * kernel + q) as f32);
+                        slot = S::select(larger, place, slot);
+                    }
+                    q += 1;
+                }
+                p += 1;
+            }
+            store::<S, ALL>(self.y.as_mut_ptr().add(at), best, n);
+            if SLOTS && ALL {
+                S::store_bytes(slots.add(at), slot);
+            } else if SLOTS {
+                let mut bytes = [0; LANES];
+                S::store_bytes(bytes.as_mut_ptr(), slot);
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), slots.add(at), n);
+            }
+        }
+    }
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let slots = self.slots.as_mut().map(|slots| slots.as_mut_ptr());
+        // SAFETY: `max_forward` has checked the lengths.
+        unsafe {
+            match slots {
+                Some(slots) => self.rows::<S, true>(slots),
+                None => self.rows::<S, false>(std::ptr::null_mut()),
+            }
+        }
+    }
+}
+
+/// The gradient `dx` `[n, h, w, channels]` of the input, for the gradient `dy`
+/// `[n, oh, ow, channels]` of the output and the `slots` that [`max_forward`] gave. Every float of
+/// `dx` is written once: the gradients of the windows that took it, added in the windows' order.
+///
+/// # Panics
+/// If the shape or a length does not fit, or the window has more than 254 places.
+pub fn max_backward(isa: Isa, shape: &PoolShape, dy: &[f32], slots: &[u8], dx: &mut [f32]) {
+    shape.check();
+    assert!(shape.kernel * shape.kernel <= 254, "window too large for slots: {shape:?}");
+    assert_eq!(dy.len(), shape.output_len(), "gradient of the output");
+    assert_eq!(slots.len(), dy.len(), "slots");
+    assert_eq!(dx.len(), shape.input_len(), "gradient of the input");
+    for_each_rows(shape.input[1] * shape.channels, dx, |first, dx| {
+        isa.run(Backward { shape, dy, slots, first, dx });
+    });
+}
+
+/// Input rows from `first` on, counted over all images.
+struct Backward<'a> {
+    shape: &'a PoolShape,
+    /// All images.
+    dy: &'a [f32],
+    /// All images.
+    slots: &'a [u8],
+    first: usize,
+    dx: &'a mut [f32],
+}
+
+impl Backward<'_> {
+    /// The gradients of channels from `c` on, sixteen where `ALL`, to float `at` of `dx`.
+    #[inline(always)]
+    unsafe fn block<S: Simd, const ALL: bool>(
+        &mut self,
+        windows: &Windows,
+        columns: usize,
+        c: usize,
+        at: usize,
+    ) {
+        let (channels, kernel, stride) =
+            (self.shape.channels, self.shape.kernel, self.shape.stride);
+        let n = channels - c;
+        // SAFETY: the windows exist, and `at` lies in `dx`.
+        unsafe {
+            let zero = S::splat(0.0);
+            let mut sum = zero;
+            let mut r = 0;
+            while r < windows.size[0] {
+                let mut q = 0;
+                while q < windows.size[1] {
+                    let window = (windows.first + r * columns + q) * channels + c;
+                    let place = windows.place - (r * kernel + q) * stride;
+                    let mine = equal::<S, ALL>(self.slots.as_ptr().add(window), place as u8, n);
+                    let dy = load::<S, ALL>(self.dy.as_ptr().add(window), n);
+                    sum = S::add(sum, S::select(mine, dy, zero));
+                    q += 1;
+                }
+                r += 1;
+            }
+            store::<S, ALL>(self.dx.as_mut_ptr().add(at), sum, n);
+        }
+    }
+}
+
+/// Which of sixteen bytes, or of the first `n`, are `byte`.
+///
+/// # Safety
+/// There must be `n` bytes, sixteen where `ALL`.
+#[inline(always)]
+unsafe fn equal<S: Simd, const ALL: bool>(p: *const u8, byte: u8, n: usize) -> S::M {
+    // SAFETY: the caller's.
+    unsafe {
+        if ALL {
+            S::bytes_equal(p, byte)
+        } else {
+            let mut bytes = [u8::MAX; LANES];
+            std::ptr::copy_nonoverlapping(p, bytes.as_mut_ptr(), n);
+            S::bytes_equal(bytes.as_ptr(), byte)
+        }
+    }
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let channels = self.shape.channels;
+        let (w, columns) = (self.shape.input[1], self.shape.output()[1]);
+        let mut row = 0;
+        while row * w * channels < self.dx.len() {
+            let seers = Seers::new(self.shape, self.first + row);
+            let mut column = 0;
+            while column < w {
+                let windows = seers.windows(column);
+                let at = (row * w + column) * channels;
+                let mut c = 0;
+                // SAFETY: rows of `dx` are whole, and `max_backward` has checked the lengths.
+                unsafe {
+                    while c + LANES <= channels {
+                        self.block::<S, true>(&windows, columns, c, at + c);
+                        c += LANES;
+                    }
+                    if c < channels {
+                        self.block::<S, false>(&windows, columns, c, at + c);
+                    }
+                }
+                column += 1;
+            }
+            row += 1;
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Convolution over images `[N, H, W, C]` with weights `[Co, Ci / groups, Kh, Kw]`.
 
+pub mod pooled;
 pub mod reference;
 mod shape;
 

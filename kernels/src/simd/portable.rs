@@ -90,6 +90,10 @@ impl Simd for Portable {
         lanes!(i => a[i] > b[i])
     }
     #[inline(always)]
+    unsafe fn beats(a: Self::V, b: Self::V) -> Self::M {
+        lanes!(i => a[i] > b[i] || a[i].is_nan() && !b[i].is_nan())
+    }
+    #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
         lanes!(i => if mask[i] { a[i] } else { b[i] })
     }
@@ -98,6 +102,23 @@ impl Simd for Portable {
         // SAFETY: the caller has sixteen bytes at `p`.
         let bytes = unsafe { p.cast::<[u8; LANES]>().read_unaligned() };
         lanes!(i => bytes[i] == byte)
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+        let bytes: [u8; LANES] = lanes!(i => v[i] as u8);
+        // SAFETY: the caller has sixteen bytes at `p`.
+        unsafe { p.cast::<[u8; LANES]>().write_unaligned(bytes) }
+    }
+    #[inline(always)]
+    unsafe fn store_front(p: *mut f32, mask: Self::M, v: Self::V) {
+        let mut next = 0;
+        let mut i = 0;
+        while i < LANES {
+            // SAFETY: `next` is at most `i`, and the caller has sixteen floats at `p`.
+            unsafe { p.add(next).write_unaligned(v[i]) };
+            next += usize::from(mask[i]);
+            i += 1;
+        }
     }
     #[inline(always)]
     unsafe fn bits(mask: Self::M) -> u32 {

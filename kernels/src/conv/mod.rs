@@ -2,6 +2,7 @@
 
 pub mod direct;
 pub mod depthwise;
+pub mod pooled;
 pub mod reference;
 mod shape;
 #[cfg(test)]

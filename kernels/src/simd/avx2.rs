@@ -9,6 +9,14 @@ use std::arch::x86_64::{
     _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps,
     _mm256_mul_ps, _mm256_or_ps, _mm256_packus_epi16, _mm256_packus_epi32,
     _mm256_permute4x64_epi64, _mm256_set1_ps, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, __m256i, _CMP_GT_OQ, _CMP_NLE_UQ, _CMP_ORD_Q, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8,
+    _mm_storeu_si128, _mm256_add_ps, _mm256_and_ps, _mm256_blendv_ps, _mm256_castps256_ps128,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32,
+    _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps,
+    _mm256_movemask_ps, _mm256_mul_ps, _mm256_packus_epi16, _mm256_packus_epi32,
+    _mm256_permute4x64_epi64, _mm256_permutevar8x32_ps, _mm256_set1_ps, _mm256_sqrt_ps,
+    _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 use super::{Kernel, Simd};
@@ -17,7 +25,7 @@ use super::{Kernel, Simd};
 ///
 /// # Safety
 /// The CPU must have both.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,popcnt")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller has the instruction set.
     unsafe { kernel.run::<Avx2>() }
@@ -34,6 +42,43 @@ static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 
 unsafe fn first(n: usize) -> __m256i {
     // SAFETY: eight integers from 8 - min(n, 8) on are inside the sixteen.
     unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - n.min(8)).cast()) }
+}
+
+/// For each eight bits, the places of the set ones, then zeros.
+static FRONTS: [[i32; 8]; 256] = fronts();
+
+const fn fronts() -> [[i32; 8]; 256] {
+    let mut fronts = [[0; 8]; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let (mut lane, mut next) = (0, 0);
+        while lane < 8 {
+            if bits >> lane & 1 == 1 {
+                fronts[bits][next] = lane;
+                next += 1;
+            }
+            lane += 1;
+        }
+        bits += 1;
+    }
+    fronts
+}
+
+/// The lanes of `v` whose bits are set, moved to the front.
+#[inline(always)]
+unsafe fn front(bits: u32, v: __m256) -> __m256 {
+    // SAFETY: the caller has AVX2; eight integers are read from an array of eight.
+    unsafe {
+        let places = _mm256_loadu_si256(FRONTS[bits as usize & 255].as_ptr().cast());
+        _mm256_permutevar8x32_ps(v, places)
+    }
+}
+
+/// Which lanes are not NaN.
+#[inline(always)]
+unsafe fn number(v: __m256) -> __m256 {
+    // SAFETY: the caller has AVX2.
+    unsafe { _mm256_cmp_ps::<_CMP_ORD_Q>(v, v) }
 }
 
 macro_rules! each {
@@ -127,6 +172,12 @@ impl Simd for Avx2 {
                 _mm256_cmp_ps::<_CMP_UNORD_Q>(a[1], a[1]),
             ];
             each!(_mm256_or_ps(greater, nan))
+    unsafe fn beats(a: Self::V, b: Self::V) -> Self::M {
+            let number = each!(number(b));
+            let above = [
+                _mm256_cmp_ps::<_CMP_NLE_UQ>(a[0], b[0]),
+                _mm256_cmp_ps::<_CMP_NLE_UQ>(a[1], b[1]),
+            each!(_mm256_and_ps(number, above))
         }
     }
     #[inline(always)]
@@ -152,7 +203,20 @@ impl Simd for Avx2 {
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high));
             let bytes =
                 _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(words, words));
+            let [low, high] = each!(_mm256_cvtps_epi32(v));
+            // Packing works on halves of registers; the permutation puts the halves in order.
+            let bytes = _mm256_packus_epi16(words, words);
+            let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(bytes);
             _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(bytes));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_front(p: *mut f32, mask: Self::M, v: Self::V) {
+        unsafe {
+            let low = _mm256_movemask_ps(mask[0]).cast_unsigned();
+            let high = _mm256_movemask_ps(mask[1]).cast_unsigned();
+            _mm256_storeu_ps(p, front(low, v[0]));
+            _mm256_storeu_ps(p.add(low.count_ones() as usize), front(high, v[1]));
         }
     }
     #[inline(always)]

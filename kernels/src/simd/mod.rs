@@ -52,7 +52,7 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             use std::is_x86_feature_detected as has;
-            if has!("avx2") && has!("fma") {
+            if has!("avx2") && has!("fma") && has!("popcnt") {
                 sets.push(Self(Set::Avx2));
                 if has!("avx512f") && has!("avx512vl") && has!("avx512bw") && has!("avx512dq") {
                     sets.push(Self(Set::Avx512));
@@ -138,12 +138,19 @@ pub(crate) trait Simd: Copy {
     unsafe fn greater(a: Self::V, b: Self::V) -> Self::M;
     /// `a > b`, or `a` is NaN.
     unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M;
+    /// `a > b`, or `a` is NaN and `b` is not: so the first of the largest, or the first NaN, beats
+    /// all that come after it.
+    unsafe fn beats(a: Self::V, b: Self::V) -> Self::M;
     /// `a` where the mask is set, else `b`.
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V;
     /// Which bytes, of sixteen at `p`, are `byte`.
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M;
     /// Writes sixteen bytes: the lanes, which are whole numbers from 0 to 255.
     unsafe fn store_bytes(p: *mut u8, v: Self::V);
+    /// Writes sixteen bytes; the floats are whole numbers from 0 to 255.
+    /// Moves the lanes in the mask to the front, keeps their order, and writes sixteen floats: what
+    /// comes after the moved lanes is anything.
+    unsafe fn store_front(p: *mut f32, mask: Self::M, v: Self::V);
     /// The mask as bits, lane 0 the lowest.
     unsafe fn bits(mask: Self::M) -> u32;
     /// The sum of all lanes: lane `i` to lane `i + 8`, then 4, 2, 1.

@@ -92,6 +92,8 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M {
         lanes!(i => a[i] > b[i] || a[i].is_nan())
+    unsafe fn beats(a: Self::V, b: Self::V) -> Self::M {
+        lanes!(i => a[i] > b[i] || a[i].is_nan() && !b[i].is_nan())
     }
     #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
@@ -108,6 +110,17 @@ impl Simd for Portable {
         let bytes: [u8; LANES] = lanes!(i => v[i] as u8);
         // SAFETY: the caller has sixteen bytes at `p`.
         unsafe { p.cast::<[u8; LANES]>().write_unaligned(bytes) }
+    }
+    #[inline(always)]
+    unsafe fn store_front(p: *mut f32, mask: Self::M, v: Self::V) {
+        let mut next = 0;
+        let mut i = 0;
+        while i < LANES {
+            // SAFETY: `next` is at most `i`, and the caller has sixteen floats at `p`.
+            unsafe { p.add(next).write_unaligned(v[i]) };
+            next += usize::from(mask[i]);
+            i += 1;
+        }
     }
     #[inline(always)]
     unsafe fn bits(mask: Self::M) -> u32 {

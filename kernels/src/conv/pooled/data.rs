@@ -1,0 +1,352 @@
+//! The gradient of the input.
+//!
+//! All channels of a pooled element whose maximum is in the same slot add to the same window of the
+//! input: a tile of their sum stays in registers. The tile's weights, of up to 64 channels, stay in
+//! the first cache meanwhile, for all elements of a group of images.
+
+use std::ops::Range;
+
+use crate::parallel::{Shared, for_each, part, with_scratch};
+use crate::simd::{Isa, Kernel, LANES, Simd};
+
+use super::padded::{crop, is_padded};
+use super::tiles::{Sums, Tiling, by_tile};
+use super::{DEAD, PooledShape, Windows};
+
+/// Channels whose weights are used together.
+const CHANNELS: usize = 64;
+/// Steps of sixteen floats of all channels' weights in a tile: 24 KiB of a first cache of 32 KiB.
+const TILE: usize = 384;
+/// Multiplications of sixteen floats that make a piece of work: some ten microseconds.
+const WORK: usize = 40_000;
+/// Floats of input images in a piece of work: 256 KiB of the second cache.
+const GROUP: usize = 64 << 10;
+/// Pieces of work when the weights are rearranged.
+const ITEMS: usize = 16;
+
+/// Writes the gradient `[n, h, w, ci]` of the input.
+///
+/// `dy` and `slots` are `[n, ph, pw, co]`, `weights` are `[co, ci, kh, kw]`.
+///
+/// # Panics
+/// If the shape is not valid or a length does not fit.
+pub fn backward_data(
+    isa: Isa,
+    shape: &PooledShape,
+    dy: &[f32],
+    slots: &[u8],
+    weights: &[f32],
+    dx: &mut [f32],
+) {
+    shape.check();
+    assert_eq!(dy.len(), shape.pooled_len(), "length of dy");
+    assert_eq!(slots.len(), dy.len(), "length of slots");
+    assert_eq!(weights.len(), shape.conv.weights_len(), "length of weights");
+    assert_eq!(dx.len(), shape.conv.input_len(), "length of dx");
+    let windows = Windows::new(shape);
+    let (n, co, kh) = (shape.conv.n, shape.conv.co, shape.conv.kernel[0]);
+    let sums = isa.run(Sums).min(TILE / co.min(CHANNELS)).max(1);
+    let tiling = Tiling::new(kh, windows.across, sums);
+    let work = shape.image_len() * kh * windows.across;
+    let group = (WORK.div_ceil(work)).min(GROUP / windows.image).max(1);
+    let items = n.div_ceil(group);
+    with_scratch(co * kh * windows.across * LANES, |packed| {
+        pack(shape, &tiling, weights, packed);
+        let plan = Plan { shape, windows: &windows, tiling, dy, slots, packed };
+        let image = shape.conv.input[0] * shape.conv.input[1] * shape.conv.ci;
+        let shared = Shared::new(dx);
+        for_each(items, |item| {
+            let images = item * group..n.min((item + 1) * group);
+            // SAFETY: each item has images of its own.
+            let dx = unsafe { shared.part(images.start * image..images.end * image) };
+            plan.images(isa, images, dx);
+        });
+    });
+}
+
+/// Blocks of at most 64 channels, nearly equal.
+fn block(co: usize, index: usize) -> Range<usize> {
+    part(co, co.div_ceil(CHANNELS), index)
+}
+
+/// Rearranges the weights: for each block of channels, each tile, each channel of the block, the
+/// tile's rows of steps of sixteen floats; zeros after the end of a run.
+fn pack(shape: &PooledShape, tiling: &Tiling, weights: &[f32], packed: &mut [f32]) {
+    let (ci, co) = (shape.conv.ci, shape.conv.co);
+    let [kh, kw] = shape.conv.kernel;
+    let channel = packed.len() / co;
+    let shared = Shared::new(packed);
+    for_each(co.div_ceil(CHANNELS), |index| {
+        let channels = block(co, index);
+        // SAFETY: the blocks are disjoint.
+        let packed = unsafe { shared.part(channels.start * channel..channels.end * channel) };
+        let mut next = packed.iter_mut();
+        for tile in (0..tiling.len()).map(|index| tiling.tile(index)) {
+            let run = tile.across.start * LANES..tile.across.end * LANES;
+            for o in channels.clone() {
+                let weights = &weights[o * ci * kh * kw..][..ci * kh * kw];
+                for p in tile.rows.clone() {
+                    let (mut q, mut i) = (run.start / ci, run.start % ci);
+                    for to in next.by_ref().take(run.len()) {
+                        *to = if q < kw { weights[(i * kh + p) * kw + q] } else { 0.0 };
+                        i += 1;
+                        if i == ci {
+                            (q, i) = (q + 1, 0);
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// What all items read. Lengths are those of the shape.
+struct Plan<'a> {
+    shape: &'a PooledShape,
+    windows: &'a Windows,
+    tiling: Tiling,
+    dy: &'a [f32],
+    slots: &'a [u8],
+    packed: &'a [f32],
+}
+
+/// A window to add to: where it starts, and the end of its elements in the lists.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Window {
+    offset: u32,
+    end: u32,
+}
+
+impl Plan<'_> {
+    /// The gradient of a group of images.
+    fn images(&self, isa: Isa, images: Range<usize>, dx: &mut [f32]) {
+        let conv = &self.shape.conv;
+        let elements = images.len() * self.shape.ph() * self.shape.pw();
+        let values = (elements * conv.co.min(CHANNELS) + LANES).next_multiple_of(LANES);
+        let windows = 2 * elements * (self.shape.pool * self.shape.pool).min(conv.co) + 2;
+        // Where steps of sixteen floats end with runs, nothing is touched beside the windows.
+        let aside = is_padded(conv) || !self.windows.run.is_multiple_of(LANES);
+        let copied = if aside { images.len() * self.windows.image + LANES } else { 0 };
+        with_scratch(2 * values + windows + copied, |scratch| {
+            let (lists, copy) = scratch.split_at_mut(2 * values + windows);
+            let (dys, rest) = lists.split_at_mut(values);
+            let (channels, windows) = rest.split_at_mut(values);
+            let to = if aside { &mut *copy } else { &mut *dx };
+            to.fill(0.0);
+            isa.run(Group { plan: self, images: images.clone(), dys, channels, windows, dx: to });
+            if aside {
+                let len = self.windows.image;
+                let image = conv.input[0] * conv.input[1] * conv.ci;
+                for index in 0..images.len() {
+                    let dx = &mut dx[index * image..][..image];
+                    crop(conv, &copy[index * len..][..len], dx);
+                }
+            }
+        });
+    }
+}
+
+/// A group of images: lists of elements (`dys`, and `channels` in the block as bits of integers),
+/// the `windows` they go to, and padded images of the gradient.
+struct Group<'a> {
+    plan: &'a Plan<'a>,
+    images: Range<usize>,
+    dys: &'a mut [f32],
+    channels: &'a mut [f32],
+    windows: &'a mut [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for Group<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let Plan { shape, windows, tiling, packed, .. } = self.plan;
+        let (co, kh) = (shape.conv.co, shape.conv.kernel[0]);
+        let last = windows.across * LANES - windows.run;
+        assert_eq!(packed.len(), co * kh * windows.across * LANES);
+        assert!(self.dx.len() >= self.images.len() * windows.image + last);
+        for index in 0..co.div_ceil(CHANNELS) {
+            let channels = block(co, index);
+            // SAFETY: this CPU has `S`.
+            let count = unsafe { self.list_elements::<S>(&channels) };
+            let packed = &packed[channels.start * kh * windows.across * LANES..];
+            for index in 0..tiling.len() {
+                let tile = tiling.tile(index);
+                // How many of the last sixteen floats are of the run.
+                let ends = tile.across.end == windows.across;
+                let mut inside = [1; LANES];
+                inside[if ends { LANES - last } else { LANES }..].fill(0);
+                // SAFETY: this CPU has `S`. The windows lie in the images of `dx`, with what a step
+                // of sixteen reads beyond the last run; the lists name channels of this block,
+                // whose weights are in `packed`.
+                unsafe {
+                    let work = Work {
+                        windows: self.windows.as_ptr().cast(),
+                        count,
+                        dys: self.dys.as_ptr(),
+                        channels: self.channels.as_ptr().cast(),
+                        weights: packed.as_ptr().add(channels.len() * tiling.before(&tile) * LANES),
+                        dx: self
+                            .dx
+                            .as_mut_ptr()
+                            .add(tile.rows.start * windows.row + tile.across.start * LANES),
+                        row: windows.row,
+                        inside: inside.as_ptr(),
+                    };
+                    by_tile!(tile, accumulate::<S>(work));
+                }
+            }
+        }
+    }
+}
+
+/// 0, 1, 2 and so on: the numbers of channels in a block.
+static NUMBERS: [u32; CHANNELS + LANES] = numbers();
+
+const fn numbers() -> [u32; CHANNELS + LANES] {
+    let mut numbers = [0; CHANNELS + LANES];
+    let mut i = 0;
+    while i < numbers.len() {
+        numbers[i] = i as u32;
+        i += 1;
+    }
+    numbers
+}
+
+impl Group<'_> {
+    /// Lists the elements of a block of channels by their windows, and answers how many windows have
+    /// any.
+    ///
+    /// # Safety
+    /// The CPU must have `S`.
+    #[inline(always)]
+    unsafe fn list_elements<S: Simd>(&mut self, channels: &Range<usize>) -> usize {
+        let Plan { shape, windows, dy, slots, .. } = *self.plan;
+        let (ph, pw, co) = (shape.ph(), shape.pw(), shape.conv.co);
+        let names = shape.pool * shape.pool;
+        let elements = self.images.len() * ph * pw;
+        assert!(channels.len() <= CHANNELS && channels.end <= co);
+        assert!(self.dys.len().min(self.channels.len()) >= elements * channels.len() + LANES);
+        assert!(self.windows.len() >= 2 * (elements * names.min(co) + 1));
+        let list = self.windows.as_mut_ptr().cast::<Window>();
+        let (mut count, mut end) = (0, 0);
+        for n in self.images.clone() {
+            for r in 0..ph {
+                for c in 0..pw {
+                    let element = ((n * ph + r) * pw + c) * co + channels.start;
+                    let first = (n - self.images.start) * windows.image
+                        + r * windows.down
+                        + c * windows.right;
+                    for slot in 0..names {
+                        let before = end;
+                        // SAFETY: this CPU has `S`. An element has one slot, so at most as many
+                        // entries and windows are listed as the assertions leave room for, and one
+                        // step of sixteen.
+                        unsafe {
+                            let mut o = 0;
+                            while o < channels.len() {
+                                let n = (channels.len() - o).min(LANES);
+                                end += self.list_slot::<S>(element + o, [o, n], slot as u8, end);
+                                o += LANES;
+                            }
+                            let offset = first as u32 + *windows.slots.as_ptr().add(slot);
+                            *list.add(count) = Window { offset, end: end as u32 };
+                        }
+                        count += usize::from(end > before);
+                    }
+                }
+            }
+        }
+        count
+    }
+
+    /// Appends at `end` those of `n <= 16` elements, at channel `o` of the block, that have `slot`.
+    ///
+    /// # Safety
+    /// The CPU must have `S`; the elements must exist, and the lists have room for sixteen more.
+    #[inline(always)]
+    unsafe fn list_slot<S: Simd>(
+        &mut self,
+        element: usize,
+        [o, n]: [usize; 2],
+        slot: u8,
+        end: usize,
+    ) -> usize {
+        let Plan { dy, slots, .. } = *self.plan;
+        // SAFETY: the caller's promises; sixteen elements are read only where sixteen are left. Those
+        // after the `n` come last in what is written, and are not counted.
+        unsafe {
+            let mut bytes = [DEAD; LANES];
+            let (chosen, values);
+            if element + LANES <= dy.len() {
+                chosen = S::bytes_equal(slots.as_ptr().add(element), slot);
+                values = S::load(dy.as_ptr().add(element));
+            } else {
+                std::ptr::copy_nonoverlapping(slots.as_ptr().add(element), bytes.as_mut_ptr(), n);
+                chosen = S::bytes_equal(bytes.as_ptr(), slot);
+                values = S::load_first(dy.as_ptr().add(element), n);
+            }
+            S::store_front(self.dys.as_mut_ptr().add(end), chosen, values);
+            let numbers = S::load(NUMBERS.as_ptr().add(o).cast());
+            S::store_front(self.channels.as_mut_ptr().add(end), chosen, numbers);
+            (S::bits(chosen) & ((1 << n) - 1)).count_ones() as usize
+        }
+    }
+}
+
+/// All windows, and a tile of them.
+#[derive(Clone, Copy)]
+struct Work {
+    windows: *const Window,
+    count: usize,
+    dys: *const f32,
+    channels: *const u32,
+    weights: *const f32,
+    dx: *mut f32,
+    row: usize,
+    inside: *const u8,
+}
+
+/// Adds to each window a tile of `R` rows and `C` steps of sixteen floats.
+///
+/// # Safety
+/// The CPU must have `S`; everything that `work` points to must be valid.
+#[inline(always)]
+unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
+    let Work { windows, count, dys, channels, weights, dx, row, inside } = work;
+    // SAFETY: the caller's promises.
+    unsafe {
+        let inside = S::bytes_equal(inside, 1);
+        let mut entry = 0;
+        for index in 0..count {
+            let Window { offset, end } = *windows.add(index);
+            // From zero and not from what is there: so the additions do not wait for the last window.
+            let mut sums = [[S::splat(0.0); C]; R];
+            while entry < end as usize {
+                let dy = S::splat(*dys.add(entry));
+                let weights = weights.add(*channels.add(entry) as usize * (R * C * LANES));
+                for r in 0..R {
+                    for c in 0..C {
+                        let w = S::load(weights.add((r * C + c) * LANES));
+                        sums[r][c] = S::fma(dy, w, sums[r][c]);
+                    }
+                }
+                entry += 1;
+            }
+            let to = dx.add(offset as usize);
+            for r in 0..R {
+                for c in 0..C {
+                    let to = to.add(r * row + c * LANES);
+                    let old = S::load(to);
+                    let new = S::add(old, sums[r][c]);
+                    // The floats after a run belong to other windows: zero times infinity is NaN.
+                    let new = if c + 1 == C { S::select(inside, new, old) } else { new };
+                    S::store(to, new);
+                }
+            }
+        }
+    }
+}

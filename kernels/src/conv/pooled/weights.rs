@@ -1,0 +1,290 @@
+//! The gradient of the weights.
+//!
+//! For each output channel, a tile of its gradient stays in registers while all elements of the
+//! channel that have a gradient add their window of the input, times that gradient. The images of a
+//! band (some small images, or some rows of a large one) stay in the first cache meanwhile.
+
+use std::ops::Range;
+
+use crate::parallel::{Shared, for_each, part, with_scratch};
+use crate::simd::{Isa, Kernel, LANES, Simd};
+
+use super::padded::{is_padded, pad};
+use super::tiles::{Tiling, by_tile, sums};
+use super::{PooledShape, Windows};
+
+/// Floats of input images that are worked on at a time: 24 KiB of a first cache of 32 KiB.
+const BAND: usize = 6 << 10;
+/// Independent pieces of work to aim at.
+const ITEMS: usize = 16;
+/// Floats that all partial gradients may have together, 64 MiB.
+const PARTIAL: usize = 16 << 20;
+/// Channels of a piece of work.
+const CHANNELS: usize = 64;
+
+/// Writes the gradient `[co, ci, kh, kw]` of the weights.
+///
+/// `x` is the input `[n, h, w, ci]`; `dy` and `slots` are `[n, ph, pw, co]`.
+///
+/// # Panics
+/// If the shape is not valid or a length does not fit.
+pub fn backward_weights(
+    isa: Isa,
+    shape: &PooledShape,
+    x: &[f32],
+    dy: &[f32],
+    slots: &[u8],
+    dw: &mut [f32],
+) {
+    shape.check();
+    assert_eq!(x.len(), shape.conv.input_len(), "length of x");
+    assert_eq!(dy.len(), shape.pooled_len(), "length of dy");
+    assert_eq!(slots.len(), dy.len(), "length of slots");
+    assert_eq!(dw.len(), shape.conv.weights_len(), "length of dw");
+    if shape.conv.n == 0 {
+        dw.fill(0.0);
+        return;
+    }
+    let windows = Windows::new(shape);
+    let (n, co) = (shape.conv.n, shape.conv.co);
+    // Floats of one channel's gradient, as `[kh, across * 16]`.
+    let channel = shape.conv.kernel[0] * windows.across * LANES;
+    let blocks = co.div_ceil(CHANNELS);
+    let most = (PARTIAL / (co * channel)).max(1);
+    let chunks = ITEMS.div_ceil(blocks).min(n).min(most);
+    with_scratch(chunks * co * channel, |partial| {
+        let shared = Shared::new(partial);
+        for_each(chunks * blocks, |item| {
+            let (chunk, channels) = (item / blocks, part(co, blocks, item % blocks));
+            let place = chunk * co + channels.start..chunk * co + channels.end;
+            // SAFETY: the items' channels of their chunks are disjoint.
+            let dw = unsafe { shared.part(place.start * channel..place.end * channel) };
+            let images = part(n, chunks, chunk);
+            let source = Source { shape, windows: &windows, x, dy, slots };
+            source.chunk(isa, images, channels, dw);
+        });
+        reduce(shape, windows.across * LANES, partial, dw);
+    });
+}
+
+/// Adds the chunks up in their order, and writes `[co, ci, kh, kw]`.
+fn reduce(shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
+    let (ci, co) = (shape.conv.ci, shape.conv.co);
+    let [kh, kw] = shape.conv.kernel;
+    let items = co.min(ITEMS);
+    let shared = Shared::new(dw);
+    for_each(items, |item| {
+        let channels = part(co, items, item);
+        let (len, size) = (kh * wide, ci * kh * kw);
+        // SAFETY: the items' channels are disjoint.
+        let dw = unsafe { shared.part(channels.start * size..channels.end * size) };
+        with_scratch(len, |total| {
+            for (o, dw) in channels.zip(dw.chunks_exact_mut(size)) {
+                total.copy_from_slice(&partial[o * len..][..len]);
+                for chunk in partial.chunks_exact(co * len).skip(1) {
+                    for (total, chunk) in total.iter_mut().zip(&chunk[o * len..][..len]) {
+                        *total += chunk;
+                    }
+                }
+                for (i, dw) in dw.chunks_exact_mut(kh * kw).enumerate() {
+                    for (p, dw) in dw.chunks_exact_mut(kw).enumerate() {
+                        for (q, dw) in dw.iter_mut().enumerate() {
+                            *dw = total[p * wide + q * ci + i];
+                        }
+                    }
+                }
+            }
+        });
+    });
+}
+
+/// What all items read. Lengths are those of the shape.
+struct Source<'a> {
+    shape: &'a PooledShape,
+    windows: &'a Windows,
+    x: &'a [f32],
+    dy: &'a [f32],
+    slots: &'a [u8],
+}
+
+/// An element with a gradient: where its window starts, and the gradient.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Entry {
+    offset: u32,
+    dy: f32,
+}
+
+impl Source<'_> {
+    /// The gradient of some channels over some images.
+    fn chunk(&self, isa: Isa, images: Range<usize>, channels: Range<usize>, dw: &mut [f32]) {
+        dw.fill(0.0);
+        let (ph, image) = (self.shape.ph(), self.windows.image);
+        let together = (BAND / image).clamp(1, images.len());
+        let rows = if image <= BAND { ph } else { (BAND / self.windows.down).clamp(1, ph) };
+        let copied = (together * image + LANES).next_multiple_of(LANES);
+        with_scratch(copied + 2 * together * rows * self.shape.pw(), |scratch| {
+            let (copy, list) = scratch.split_at_mut(copied);
+            for first in images.clone().step_by(together) {
+                let images = first..images.end.min(first + together);
+                let x = self.input(&images, copy);
+                for row in (0..ph).step_by(rows) {
+                    let rows = row..ph.min(row + rows);
+                    let elements = [images.clone(), rows, 0..self.shape.pw()];
+                    let channels = channels.clone();
+                    isa.run(Band { source: self, x, elements, channels, list, dw });
+                }
+            }
+        });
+    }
+
+    /// Padded images, and at least as many floats after them as steps of sixteen read beyond a run.
+    /// They are copied to `copy` only where the input itself will not do.
+    fn input<'a>(&'a self, images: &Range<usize>, copy: &'a mut [f32]) -> &'a [f32] {
+        let conv = &self.shape.conv;
+        let image = conv.input[0] * conv.ci * conv.input[1];
+        let beyond = self.windows.across * LANES - self.windows.run;
+        if !is_padded(conv) && images.end * image + beyond <= self.x.len() {
+            let x = &self.x[images.start * image..];
+            // A step that lies across two cache lines costs twice as much as one that does not.
+            if !conv.ci.is_multiple_of(LANES) || x.as_ptr().addr().is_multiple_of(64) {
+                return x;
+            }
+        }
+        for (index, n) in images.clone().enumerate() {
+            let copy = &mut copy[index * self.windows.image..][..self.windows.image];
+            pad(conv, &self.x[n * image..][..image], copy);
+        }
+        copy
+    }
+}
+
+/// A part of a chunk: `elements` are images, and rows and columns of pooled elements.
+struct Band<'a> {
+    source: &'a Source<'a>,
+    x: &'a [f32],
+    elements: [Range<usize>; 3],
+    channels: Range<usize>,
+    list: &'a mut [f32],
+    dw: &'a mut [f32],
+}
+
+impl Kernel for Band<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let windows = self.source.windows;
+        let kh = self.source.shape.conv.kernel[0];
+        let tiling = Tiling::new(kh, windows.across, sums::<S>());
+        let wide = windows.across * LANES;
+        let [images, rows, columns] = &self.elements;
+        assert!(self.list.len() >= 2 * images.len() * rows.len() * columns.len());
+        assert_eq!(self.dw.len(), self.channels.len() * kh * wide);
+        assert!(self.x.len() >= images.len() * windows.image + wide - windows.run);
+        let list = self.list.as_mut_ptr().cast::<Entry>();
+        let channels = self.channels.clone();
+        for (index, o) in channels.enumerate() {
+            // SAFETY: this CPU has `S`; the list has room for all elements of the band. A window
+            // lies in the images of `x`, with what a step of sixteen reads beyond its last run; a
+            // tile lies in the gradient of its channel.
+            unsafe {
+                let count = self.list_elements(o, list);
+                let dw = self.dw.as_mut_ptr().add(index * kh * wide);
+                for index in 0..tiling.len() {
+                    let tile = tiling.tile(index);
+                    let x = self.x.as_ptr();
+                    let work = Work {
+                        list,
+                        count,
+                        x: x.add(tile.rows.start * windows.row + tile.across.start * LANES),
+                        row: windows.row,
+                        dw: dw.add(tile.rows.start * wide + tile.across.start * LANES),
+                        wide,
+                    };
+                    by_tile!(tile, accumulate::<S>(work));
+                }
+            }
+        }
+    }
+}
+
+impl Band<'_> {
+    /// Lists the elements of channel `o` that have a gradient, and answers how many there are.
+    ///
+    /// # Safety
+    /// `list` must have room for all elements of the band.
+    #[inline(always)]
+    unsafe fn list_elements(&self, o: usize, list: *mut Entry) -> usize {
+        let Source { shape, windows, dy, slots, .. } = *self.source;
+        let [images, rows, columns] = &self.elements;
+        let (ph, pw, co) = (shape.ph(), shape.pw(), shape.conv.co);
+        let names = shape.pool * shape.pool;
+        let mut count = 0;
+        for n in images.clone() {
+            for r in rows.clone() {
+                let mut element = ((n * ph + r) * pw + columns.start) * co + o;
+                let mut offset = (n - images.start) * windows.image + r * windows.down;
+                assert!(element + (columns.len() - 1) * co < dy.len().min(slots.len()));
+                for _ in columns.clone() {
+                    // SAFETY: asserted for the last element of the row. An entry is written for
+                    // every element, and kept if it has a gradient: no branch to guess.
+                    unsafe {
+                        let slot = usize::from(*slots.as_ptr().add(element));
+                        let dy = *dy.as_ptr().add(element);
+                        let offset = offset as u32 + *windows.slots.as_ptr().add(slot);
+                        *list.add(count) = Entry { offset, dy };
+                        count += usize::from(slot < names);
+                    }
+                    element += co;
+                    offset += windows.right;
+                }
+            }
+        }
+        count
+    }
+}
+
+/// A tile of the gradient and the entries to add, with distances of rows.
+#[derive(Clone, Copy)]
+struct Work {
+    list: *const Entry,
+    count: usize,
+    x: *const f32,
+    row: usize,
+    dw: *mut f32,
+    wide: usize,
+}
+
+/// Adds all entries to a tile of `R` rows and `C` steps of sixteen floats.
+///
+/// # Safety
+/// The CPU must have `S`; the entries, their tiles of `x` and the tile of `dw` must be valid.
+#[inline(always)]
+unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
+    let Work { list, count, x, row, dw, wide } = work;
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut sums = [[S::splat(0.0); C]; R];
+        for r in 0..R {
+            for c in 0..C {
+                sums[r][c] = S::load(dw.add(r * wide + c * LANES));
+            }
+        }
+        for index in 0..count {
+            let Entry { offset, dy } = *list.add(index);
+            let x = x.add(offset as usize);
+            let dy = S::splat(dy);
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = S::fma(dy, S::load(x.add(r * row + c * LANES)), sums[r][c]);
+                }
+            }
+        }
+        for r in 0..R {
+            for c in 0..C {
+                S::store(dw.add(r * wide + c * LANES), sums[r][c]);
+            }
+        }
+    }
+}

@@ -5,9 +5,12 @@
 
 pub mod conv;
 pub mod draw;
+pub mod dropout;
+pub mod loss;
 pub mod parallel;
 mod simd;
 #[cfg(test)]
 mod testing;
+pub mod update;
 
 pub use simd::Isa;

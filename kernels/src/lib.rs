@@ -10,11 +10,14 @@ mod gemm;
 pub mod layout;
 pub mod linear;
 pub mod norm;
+pub mod dropout;
+pub mod loss;
 pub mod parallel;
 pub mod pool;
 mod rows;
 mod simd;
 #[cfg(test)]
 mod testing;
+pub mod update;
 
 pub use simd::Isa;

@@ -17,6 +17,13 @@ use std::arch::x86_64::{
     _mm256_movemask_ps, _mm256_mul_ps, _mm256_packus_epi16, _mm256_packus_epi32,
     _mm256_permute4x64_epi64, _mm256_permutevar8x32_ps, _mm256_set1_ps, _mm256_sqrt_ps,
     _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, __m256i, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8, _mm_cvtss_f32,
+    _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_si128,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps,
+    _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 use super::{Kernel, Simd};
@@ -224,6 +231,18 @@ impl Simd for Avx2 {
         unsafe {
             _mm256_movemask_ps(mask[0]).cast_unsigned()
                 | _mm256_movemask_ps(mask[1]).cast_unsigned() << 8
+        }
+    }
+    #[inline(always)]
+    unsafe fn pow2(n: Self::V) -> Self::V {
+        unsafe {
+            let bias = _mm256_set1_epi32(127);
+            let n = each!(_mm256_cvtps_epi32(n));
+            let n = [_mm256_add_epi32(n[0], bias), _mm256_add_epi32(n[1], bias)];
+            [
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(n[0])),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(n[1])),
+            ]
         }
     }
     #[inline(always)]

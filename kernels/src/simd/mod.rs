@@ -153,6 +153,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn store_front(p: *mut f32, mask: Self::M, v: Self::V);
     /// The mask as bits, lane 0 the lowest.
     unsafe fn bits(mask: Self::M) -> u32;
+    /// `2^n` for whole `n` from -126 to 127; another `n` gives some number.
+    unsafe fn pow2(n: Self::V) -> Self::V;
     /// The sum of all lanes: lane `i` to lane `i + 8`, then 4, 2, 1.
     unsafe fn sum(v: Self::V) -> f32;
 }

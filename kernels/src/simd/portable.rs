@@ -133,6 +133,11 @@ impl Simd for Portable {
         bits
     }
     #[inline(always)]
+    unsafe fn pow2(n: Self::V) -> Self::V {
+        // 1.5 * 2^23 + n has n in its lowest bits, without a conversion that would saturate.
+        lanes!(i => f32::from_bits(((n[i] + 12_582_912.0).to_bits() << 23).wrapping_add(127 << 23)))
+    }
+    #[inline(always)]
     unsafe fn sum(mut v: Self::V) -> f32 {
         let mut half = LANES / 2;
         while half > 0 {

@@ -1,0 +1,160 @@
+//! Every instruction set against the reference.
+
+use proptest::prelude::*;
+
+use super::{Adam, PIECE, Sgd, adam, reference, sgd, sum_of_squares};
+use crate::Isa;
+use crate::testing::{assert_same_bits, cases, floats};
+
+fn adam_step(decays: [bool; 2], fresh: bool) -> Adam {
+    Adam {
+        scale: 0.75,
+        shrink: if decays[0] { 0.999 } else { 1.0 },
+        decay: if decays[1] { 0.01 } else { 0.0 },
+        beta1: 0.9,
+        rest1: 0.1,
+        beta2: 0.999,
+        rest2: 0.001,
+        correction: 0.07,
+        epsilon: 1e-8,
+        rate: 0.003,
+        fresh,
+    }
+}
+
+fn sgd_step(decay: f32, fresh: bool) -> Sgd {
+    Sgd { scale: 0.75, decay, momentum: 0.9, rate: 0.05, fresh }
+}
+
+/// Param, gradient, first and second moment of `len` elements.
+fn state(seed: u32, len: usize) -> [Vec<f32>; 4] {
+    let second = floats(seed + 3, len).iter().map(|v| v * v).collect();
+    [floats(seed, len), floats(seed + 1, len), floats(seed + 2, len), second]
+}
+
+fn run_adam(isa: Isa, step: &Adam, [p, g, m, v]: &[Vec<f32>; 4]) -> Vec<f32> {
+    let (mut p, mut m, mut v) = (p.clone(), m.clone(), v.clone());
+    adam(isa, step, &mut p, g, [&mut m, &mut v]);
+    [p, m, v].concat()
+}
+
+fn run_sgd(isa: Isa, step: &Sgd, [p, g, v, _]: &[Vec<f32>; 4]) -> Vec<f32> {
+    let (mut p, mut v) = (p.clone(), v.clone());
+    sgd(isa, step, &mut p, g, &mut v);
+    [p, v].concat()
+}
+
+/// Moments add numbers of one size below 2, and the step is below the rate over the correction.
+fn close(fast: f32, exact: f64) -> bool {
+    (f64::from(fast) - exact).abs() <= 16.0 * 2f64.powi(-24) * (1.0 + exact.abs())
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn adam_is_the_reference(
+        len in prop_oneof![0usize..200, PIECE - 20..3 * PIECE],
+        seed in 0u32..1000,
+        decays in any::<[bool; 2]>(),
+        fresh in any::<bool>(),
+    ) {
+        let step = adam_step(decays, fresh);
+        let before = state(seed, len);
+        let plain = run_adam(Isa::PORTABLE, &step, &before);
+        for i in 0..len {
+            let [p, g, m, v] = [0, 1, 2, 3].map(|part| f64::from(before[part][i]));
+            let exact = reference::adam(&step, p, g, [m, v]);
+            for (part, exact) in exact.into_iter().enumerate() {
+                let fast = plain[part * len + i];
+                prop_assert!(close(fast, exact), "part {part} of {i}: {fast}, not {exact}");
+            }
+        }
+        for isa in Isa::available() {
+            let fast = run_adam(isa, &step, &before);
+            prop_assert!(bits(&fast) == bits(&plain), "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn sgd_is_the_reference(
+        len in prop_oneof![0usize..200, PIECE - 20..3 * PIECE],
+        seed in 0u32..1000,
+        decay in prop_oneof![Just(0.0f32), Just(0.01)],
+        fresh in any::<bool>(),
+    ) {
+        let step = sgd_step(decay, fresh);
+        let before = state(seed, len);
+        let plain = run_sgd(Isa::PORTABLE, &step, &before);
+        for i in 0..len {
+            let [p, g, v] = [0, 1, 2].map(|part| f64::from(before[part][i]));
+            for (part, exact) in reference::sgd(&step, p, g, v).into_iter().enumerate() {
+                let fast = plain[part * len + i];
+                prop_assert!(close(fast, exact), "part {part} of {i}: {fast}, not {exact}");
+            }
+        }
+        for isa in Isa::available() {
+            let fast = run_sgd(isa, &step, &before);
+            prop_assert!(bits(&fast) == bits(&plain), "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn the_sum_of_squares_is_the_reference(
+        len in prop_oneof![0usize..200, PIECE - 20..3 * PIECE],
+        seed in 0u32..1000,
+    ) {
+        let values = floats(seed, len);
+        let exact = reference::sum_of_squares(&values);
+        let plain = sum_of_squares(Isa::PORTABLE, &values);
+        prop_assert!((plain - exact).abs() <= 1e-12 * exact, "{plain}, not {exact}");
+        for isa in Isa::available() {
+            prop_assert!(sum_of_squares(isa, &values).to_bits() == plain.to_bits());
+        }
+    }
+}
+
+#[test]
+fn updates_are_the_same_bits_for_any_number_of_threads() {
+    let before = state(7, 5 * PIECE + 3);
+    for isa in Isa::available() {
+        let step = adam_step([true, false], false);
+        assert_same_bits("adam", || run_adam(isa, &step, &before));
+        let step = sgd_step(0.01, false);
+        assert_same_bits("sgd", || run_sgd(isa, &step, &before));
+        assert_same_bits("squares", || {
+            let sum = sum_of_squares(isa, &before[0]).to_bits();
+            vec![f32::from_bits((sum >> 32) as u32), f32::from_bits(sum as u32)]
+        });
+    }
+}
+
+#[test]
+fn a_gradient_that_is_no_number_spoils_its_own_element_only() {
+    for isa in Isa::available() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 20, 36] {
+                let mut before = state(3, 37);
+                before[1][place] = bad;
+                let after = run_adam(isa, &adam_step([true, false], false), &before);
+                let moved = run_sgd(isa, &sgd_step(0.0, false), &before);
+                for i in 0..37 {
+                    // Infinity over infinity is no number.
+                    assert_eq!(after[i].is_nan(), i == place, "{} {i} {bad}", isa.name());
+                    assert_eq!(moved[i].is_finite(), i != place, "{} {i} {bad}", isa.name());
+                }
+                assert!(!sum_of_squares(isa, &before[1]).is_finite());
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "lengths differ")]
+fn slices_of_different_lengths_are_refused() {
+    sgd(Isa::best(), &sgd_step(0.0, true), &mut [0.0; 4], &[0.0; 4], &mut [0.0; 3]);
+}

@@ -2,5 +2,6 @@
 
 pub mod reference;
 mod shape;
+pub mod winograd;
 
 pub use shape::{Activation, ConvShape};

@@ -7,6 +7,7 @@ pub mod reference;
 mod shape;
 #[cfg(test)]
 mod tests;
+pub mod winograd;
 
 pub use direct::Finish;
 pub use shape::{Activation, ConvShape};

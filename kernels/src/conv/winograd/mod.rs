@@ -1,0 +1,154 @@
+//! Winograd's convolution for 3 x 3 taps in steps of one: 36 multiplications per channel pair and
+//! 4 x 4 outputs, where the direct form has 144.
+//!
+//! Tiles of 4 x 4 outputs see windows of 6 x 6 inputs. A window is transformed into 36 numbers per
+//! channel, its frequencies; for each frequency, a matrix `[tiles, ci]` is multiplied by the
+//! transformed weights `[ci, co]`; the products are transformed back. The gradient of the input is
+//! the same with turned weights. That of the weights is the transposed computation: windows of the
+//! input and tiles of the gradient are transformed, multiplied over tiles, and transformed back to
+//! 3 x 3 taps.
+//!
+//! Rounding: sums and differences of six numbers with factors up to 16 lose some bits, so errors
+//! are larger than those of the direct form; the tests state the bound. A NaN or an infinity in the
+//! input spreads as NaN over all outputs of the tiles that see it; the direct form is exact there.
+
+mod layout;
+mod pass;
+mod product;
+#[cfg(test)]
+mod tests;
+mod tiles;
+mod transform;
+mod weights;
+
+use super::{Activation, ConvShape};
+use crate::simd::{Isa, LANES};
+use pass::{Convolution, WeightsGradient};
+use tiles::{Images, Tiles};
+use weights::{Taps, View};
+
+/// Whether this form can compute the convolution.
+#[must_use]
+pub fn applies(shape: &ConvShape) -> bool {
+    let ConvShape { kernel, stride, dilation, groups, .. } = *shape;
+    kernel == [3, 3] && stride == [1, 1] && dilation == [1, 1] && groups == 1
+}
+
+/// Whether this form should be faster than a direct one: counts registers of sixteen floats that
+/// are multiplied or moved, including padded channels, parts of tiles outside of the image, and
+/// rows that fill up a register tile.
+#[must_use]
+pub fn wins(shape: &ConvShape) -> bool {
+    if !applies(shape) || shape.n == 0 {
+        return false;
+    }
+    shape.check();
+    let [oh, ow] = shape.output();
+    let (ci, co) = (shape.ci, shape.co.div_ceil(LANES));
+    let direct = shape.n * oh * ow * 9 * ci * co;
+    let tiles = Tiles::over(shape.n, [oh, ow]).count();
+    let products = tiles.next_multiple_of(product::TILE) * layout::FREQUENCIES * ci * co;
+    let transforms = tiles * TRANSFORM * (ci.div_ceil(LANES) + co);
+    let weights = ci * co * WEIGHTS;
+    products + transforms + weights < direct
+}
+
+/// Cycles to transform sixteen channels of a tile, about.
+const TRANSFORM: usize = 300;
+/// Cycles to transform sixteen kernels, about.
+const WEIGHTS: usize = 400;
+
+fn check(shape: &ConvShape, x: usize, weights: usize, y: usize) {
+    shape.check();
+    assert!(applies(shape), "not for this form: {shape:?}");
+    assert_eq!(x, shape.input_len(), "input of {shape:?}");
+    assert_eq!(weights, shape.weights_len(), "weights of {shape:?}");
+    assert_eq!(y, shape.output_len(), "output of {shape:?}");
+}
+
+fn input(shape: &ConvShape) -> Images {
+    Images { size: shape.input, channels: shape.ci }
+}
+
+fn output(shape: &ConvShape) -> Images {
+    Images { size: shape.output(), channels: shape.co }
+}
+
+/// What a convolution reads and adds besides the images.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a> {
+    /// `[co, ci, 3, 3]`.
+    pub weights: &'a [f32],
+    /// `[co]`.
+    pub bias: Option<&'a [f32]>,
+    /// Applied to each output.
+    pub activation: Activation,
+}
+
+/// The output `y` `[n, oh, ow, co]` for an input `x` `[n, h, w, ci]`.
+///
+/// # Panics
+/// If the form does not apply, or a length does not fit the shape.
+pub fn forward(isa: Isa, shape: &ConvShape, x: &[f32], parameters: Parameters, y: &mut [f32]) {
+    let Parameters { weights, bias, activation } = parameters;
+    check(shape, x.len(), weights.len(), y.len());
+    assert!(bias.is_none_or(|bias| bias.len() == shape.co), "bias of {shape:?}");
+    if shape.n == 0 {
+        return;
+    }
+    Convolution {
+        isa,
+        n: shape.n,
+        input: input(shape),
+        output: output(shape),
+        before: shape.padding.map(|[before, _]| before as isize),
+        taps: Taps { co: shape.co, ci: shape.ci, view: View::Forward },
+        weights,
+        bias,
+        bounds: activation.bounds(),
+    }
+    .run(x, y);
+}
+
+/// The gradient `dx` `[n, h, w, ci]` of the input, for a gradient `dy` `[n, oh, ow, co]`.
+///
+/// # Panics
+/// If the form does not apply, or a length does not fit the shape.
+pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], dx: &mut [f32]) {
+    check(shape, dx.len(), weights.len(), dy.len());
+    if dx.is_empty() {
+        return;
+    }
+    Convolution {
+        isa,
+        n: shape.n,
+        input: output(shape),
+        output: input(shape),
+        before: shape.padding.map(|[before, _]| 2 - before as isize),
+        taps: Taps { co: shape.co, ci: shape.ci, view: View::Turned },
+        weights,
+        bias: None,
+        bounds: Activation::None.bounds(),
+    }
+    .run(dy, dx);
+}
+
+/// The gradient `dw` `[co, ci, 3, 3]` of the weights.
+///
+/// # Panics
+/// If the form does not apply, or a length does not fit the shape.
+pub fn backward_weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    check(shape, x.len(), dw.len(), dy.len());
+    if shape.n == 0 {
+        dw.fill(0.0);
+        return;
+    }
+    WeightsGradient {
+        isa,
+        n: shape.n,
+        input: input(shape),
+        output: output(shape),
+        before: shape.padding.map(|[before, _]| before as isize),
+    }
+    .run(x, dy, dw);
+}

@@ -1,0 +1,267 @@
+//! The two ways through an operation: a convolution, which serves forward and backward, and the
+//! gradient of weights.
+
+use std::ops::Range;
+
+use super::layout::{FREQUENCIES, Layout, Matrices};
+use super::product::{Product, TILE};
+use super::tiles::{Images, Of, Read, Tiles, Write};
+use super::weights::{self, Taps, View};
+use crate::parallel::{Shared, for_each, with_scratch};
+use crate::simd::{Isa, Kernel, LANES, Simd};
+
+/// Bytes of a block of tiles between the steps that a thread should keep to itself.
+const OWN: usize = 900 << 10;
+/// Fewest tiles of such a block: all transformed weights are read once per block.
+const FEWEST: usize = 24;
+/// Fewest blocks to hand out to threads as a whole.
+const BLOCKS: usize = 8;
+/// Bytes of a block whose steps all threads share.
+const COMMON: usize = 10 << 20;
+/// Tiles that one item of a shared step transforms.
+const CHUNK: usize = 8;
+
+/// The panels of a register tile.
+pub(super) struct Panels;
+
+impl Kernel for Panels {
+    type Output = usize;
+
+    /// # Safety
+    /// None is needed.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> usize {
+        S::PANELS
+    }
+}
+
+/// A convolution by 3 x 3 taps, in steps of one.
+pub(super) struct Convolution<'a> {
+    pub(super) isa: Isa,
+    pub(super) n: usize,
+    pub(super) input: Images,
+    pub(super) output: Images,
+    /// Zeros before the first row and column; rows and columns left out where negative.
+    pub(super) before: [isize; 2],
+    pub(super) taps: Taps,
+    pub(super) weights: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) bounds: (f32, f32),
+}
+
+/// Bytes of one tile between the steps.
+fn bytes_per_tile(a: usize, b: usize) -> usize {
+    let channels = (a.div_ceil(LANES) + b.div_ceil(LANES)) * LANES;
+    FREQUENCIES * channels * size_of::<f32>()
+}
+
+/// What the steps of a convolution share.
+struct Steps<'a> {
+    convolution: &'a Convolution<'a>,
+    tiles: Tiles,
+    x: &'a [f32],
+    y: Shared<'a, f32>,
+    zeros: Vec<f32>,
+    bias: Vec<f32>,
+    weights: Matrices<'a>,
+}
+
+impl Convolution<'_> {
+    /// Computes `y` `[n, rows, columns, channels]` of the output from `x`.
+    pub(super) fn run(&self, x: &[f32], y: &mut [f32]) {
+        let tiles = Tiles::over(self.n, self.output.size);
+        let panels = self.isa.run(Panels);
+        let layout = Layout::grouped(self.input.channels, self.output.channels, panels);
+        let mut bias = vec![0.0; layout.panels() * LANES];
+        if let Some(values) = self.bias {
+            bias[..values.len()].copy_from_slice(values);
+        }
+        with_scratch(layout.floats(), |buffer| {
+            let weights = Matrices::new(buffer, layout);
+            weights::to_frequencies(self.isa, self.taps, self.weights, weights);
+            let zeros = vec![0.0; self.input.channels];
+            let y = Shared::new(y);
+            Steps { convolution: self, tiles, x, y, zeros, bias, weights }.run(panels);
+        });
+    }
+}
+
+impl Steps<'_> {
+    fn run(&self, panels: usize) {
+        let (ci, co) = (self.convolution.input.channels, self.convolution.output.channels);
+        let (tiles, bytes) = (self.tiles.count(), bytes_per_tile(ci, co));
+        let own = (OWN / bytes).max(FEWEST) / TILE * TILE;
+        let fused = tiles >= own * BLOCKS;
+        let size = if fused { own } else { (COMMON / bytes).max(own).min(tiles) };
+        let rows = size.next_multiple_of(TILE);
+        let v = Layout::plain(rows, ci);
+        let m = Layout::grouped(rows, co, panels);
+        let block = |index: usize| index * size..tiles.min((index + 1) * size);
+        let count = tiles.div_ceil(size);
+        if fused {
+            for_each(count, |index| with_matrices(v, m, |v, m| self.alone(block(index), v, m)));
+        } else {
+            with_matrices(v, m, |v, m| {
+                (0..count).for_each(|index| self.together(block(index), v, m));
+            });
+        }
+    }
+
+    /// All steps for a block of tiles, by this thread.
+    fn alone(&self, range: Range<usize>, v: Matrices, m: Matrices) {
+        self.read(range.clone(), 0, v);
+        for frequency in 0..FREQUENCIES {
+            for group in 0..m.layout.groups() {
+                self.multiply(frequency, group, range.len(), (v, m));
+            }
+        }
+        self.write(range, 0, m);
+    }
+
+    /// All steps for a block of tiles, each by all threads.
+    fn together(&self, range: Range<usize>, v: Matrices, m: Matrices) {
+        let chunks = range.len().div_ceil(CHUNK);
+        let chunk = |index: usize| {
+            let start = range.start + index * CHUNK;
+            (start..range.end.min(start + CHUNK), index * CHUNK)
+        };
+        for_each(chunks, |index| {
+            let (tiles, first) = chunk(index);
+            self.read(tiles, first, v);
+        });
+        let groups = m.layout.groups();
+        for_each(FREQUENCIES * groups, |item| {
+            self.multiply(item / groups, item % groups, range.len(), (v, m));
+        });
+        for_each(chunks, |index| {
+            let (tiles, first) = chunk(index);
+            self.write(tiles, first, m);
+        });
+    }
+
+    fn read(&self, range: Range<usize>, first: usize, into: Matrices) {
+        let Convolution { isa, input, before, .. } = *self.convolution;
+        let (pixels, tiles, zeros) = (self.x, self.tiles, &self.zeros[..]);
+        let of = Of::Input;
+        isa.run(Read { of, pixels, images: input, tiles, before, zeros, range, first, into });
+    }
+
+    fn multiply(&self, frequency: usize, group: usize, rows: usize, (v, m): (Matrices, Matrices)) {
+        let depth = self.convolution.input.channels;
+        self.convolution.isa.run(Product {
+            a: v.group(frequency, 0),
+            a_row: v.layout.panels() * LANES,
+            a_step: 1,
+            b: self.weights.group(frequency, group),
+            c: m.group(frequency, group),
+            rows: rows.next_multiple_of(TILE),
+            depth,
+            panels: m.layout.width(group),
+            add: false,
+        });
+    }
+
+    fn write(&self, range: Range<usize>, first: usize, from: Matrices) {
+        let Convolution { isa, output, bounds, .. } = *self.convolution;
+        let (tiles, pixels, bias) = (self.tiles, &self.y, &self.bias[..]);
+        with_scratch(output.channels, |outside| {
+            let images = output;
+            isa.run(Write { from, first, range, tiles, images, pixels, bias, bounds, outside });
+        });
+    }
+}
+
+/// Runs `work` with two sets of matrices, of unknown contents.
+fn with_matrices(a: Layout, b: Layout, work: impl FnOnce(Matrices, Matrices)) {
+    // Both start at a cache line.
+    let cut = a.floats().next_multiple_of(LANES);
+    with_scratch(cut + b.floats(), |buffer| {
+        let (first, second) = buffer.split_at_mut(cut);
+        work(Matrices::new(first, a), Matrices::new(second, b));
+    });
+}
+
+/// The gradient of the weights of a convolution.
+pub(super) struct WeightsGradient {
+    pub(super) isa: Isa,
+    pub(super) n: usize,
+    pub(super) input: Images,
+    pub(super) output: Images,
+    pub(super) before: [isize; 2],
+}
+
+impl WeightsGradient {
+    /// Computes `dw` `[co, ci, 3, 3]` from an input and a gradient of the output.
+    ///
+    /// Blocks of tiles are taken one after the other, each by all threads; an element of `dw` is
+    /// summed by one thread at a time, in the order of tiles.
+    pub(super) fn run(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+        let (ci, co) = (self.input.channels, self.output.channels);
+        let tiles = Tiles::over(self.n, self.output.size);
+        let panels = self.isa.run(Panels);
+        let most = (COMMON / bytes_per_tile(ci, co)).max(FEWEST);
+        let size = tiles.count().div_ceil(tiles.count().div_ceil(most));
+        let v = Layout::plain(size, ci);
+        let d = Layout::grouped(size, co, panels);
+        let u = Layout::grouped(ci.next_multiple_of(TILE), co, panels);
+        let zeros = vec![0.0; ci.max(co)];
+        with_scratch(u.floats(), |buffer| {
+            let u = Matrices::new(buffer, u);
+            with_matrices(v, d, |v, d| {
+                let mut start = 0;
+                while start < tiles.count() {
+                    let range = start..tiles.count().min(start + size);
+                    let (before, zeros) = (self.before, &zeros[..]);
+                    for_each(range.len().div_ceil(CHUNK), |chunk| {
+                        let first = chunk * CHUNK;
+                        let range = start + first..range.end.min(start + first + CHUNK);
+                        self.isa.run(Read {
+                            of: Of::Input,
+                            pixels: x,
+                            images: self.input,
+                            tiles,
+                            before,
+                            zeros,
+                            range: range.clone(),
+                            first,
+                            into: v,
+                        });
+                        self.isa.run(Read {
+                            of: Of::Gradient,
+                            pixels: dy,
+                            images: self.output,
+                            tiles,
+                            before: [0, 0],
+                            zeros,
+                            range,
+                            first,
+                            into: d,
+                        });
+                    });
+                    self.add_products(v, d, u, range);
+                    start += size;
+                }
+            });
+            weights::from_frequencies(self.isa, Taps { co, ci, view: View::Forward }, u, dw);
+        });
+    }
+
+    /// Adds the products of a block of tiles to `u`, or sets `u` to those of the first block.
+    fn add_products(&self, v: Matrices, d: Matrices, u: Matrices, range: Range<usize>) {
+        let groups = u.layout.groups();
+        for_each(FREQUENCIES * groups, |item| {
+            let (frequency, group) = (item / groups, item % groups);
+            self.isa.run(Product {
+                a: v.group(frequency, 0),
+                a_row: 1,
+                a_step: v.layout.panels() * LANES,
+                b: d.group(frequency, group),
+                c: u.group(frequency, group),
+                rows: u.layout.rows,
+                depth: range.len(),
+                panels: u.layout.width(group),
+                add: range.start > 0,
+            });
+        });
+    }
+}

@@ -1,0 +1,276 @@
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+use crate::conv::reference;
+use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+
+/// Roundings that an error may be worth, of the largest sum of sizes of products in the tensor: the
+/// transforms mix what a tile sees, so an output's error depends on its neighbours' products too.
+/// The largest that was measured is printed by `measure_errors`.
+const ROUNDINGS: usize = 24;
+
+fn shape(n: usize, size: usize, ci: usize, co: usize, padding: usize) -> ConvShape {
+    ConvShape {
+        n,
+        input: [size, size],
+        ci,
+        co,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [[padding, padding]; 2],
+        dilation: [1, 1],
+        groups: 1,
+    }
+}
+
+fn shapes() -> impl Strategy<Value = ConvShape> {
+    let padding = prop::array::uniform2(prop::array::uniform2(0..4usize));
+    let channels = prop_oneof![1..20usize, 1..70usize];
+    (1..4usize, prop::array::uniform2(1..15usize), channels.clone(), channels, padding)
+        .prop_filter_map("no place for the kernel", |(n, input, ci, co, padding)| {
+            let shape = ConvShape { input, ci, co, padding, ..shape(n, 1, 1, 1, 0) };
+            (shape.padded(0) >= 3 && shape.padded(1) >= 3).then_some(shape)
+        })
+}
+
+/// The three results, and the two images and weights they are made from.
+struct Case {
+    shape: ConvShape,
+    x: Vec<f32>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    dy: Vec<f32>,
+}
+
+impl Case {
+    fn new(shape: ConvShape) -> Self {
+        Self {
+            shape,
+            x: floats(1, shape.input_len()),
+            weights: floats(2, shape.weights_len()),
+            bias: floats(3, shape.co),
+            dy: floats(4, shape.output_len()),
+        }
+    }
+
+    fn forward(&self, isa: Isa, bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
+        let mut y = vec![f32::NAN; self.shape.output_len()];
+        let parameters = Parameters { weights: &self.weights, bias, activation };
+        forward(isa, &self.shape, &self.x, parameters, &mut y);
+        y
+    }
+
+    fn plain(&self, isa: Isa) -> Vec<f32> {
+        self.forward(isa, None, Activation::None)
+    }
+
+    fn data(&self, isa: Isa) -> Vec<f32> {
+        let mut dx = vec![f32::NAN; self.shape.input_len()];
+        backward_data(isa, &self.shape, &self.dy, &self.weights, &mut dx);
+        dx
+    }
+
+    fn weights(&self, isa: Isa) -> Vec<f32> {
+        let mut dw = vec![f32::NAN; self.shape.weights_len()];
+        backward_weights(isa, &self.shape, &self.x, &self.dy, &mut dw);
+        dw
+    }
+
+    /// The exact result of each pass with the largest sum of sizes of products in it.
+    fn exact(&self) -> [(Vec<f64>, f64); 3] {
+        let Self { shape, x, weights, dy, .. } = self;
+        let (ax, aw, ady) = (sizes(x), sizes(weights), sizes(dy));
+        let most = |x: Vec<f64>| x.into_iter().fold(0.0, f64::max);
+        [
+            (reference::forward(shape, x, weights), most(reference::forward(shape, &ax, &aw))),
+            (
+                reference::backward_data(shape, dy, weights),
+                most(reference::backward_data(shape, &ady, &aw)),
+            ),
+            (
+                reference::backward_weights(shape, x, dy),
+                most(reference::backward_weights(shape, &ax, &ady)),
+            ),
+        ]
+    }
+
+    fn check(&self) {
+        let exact = self.exact();
+        for isa in Isa::available() {
+            let fast = [self.plain(isa), self.data(isa), self.weights(isa)];
+            for (i, what) in ["forward", "data", "weights"].into_iter().enumerate() {
+                let (exact, size) = &exact[i];
+                let what = format!("{what}, {}, {:?}", isa.name(), self.shape);
+                assert_close(&what, &fast[i], exact, &vec![*size; exact.len()], ROUNDINGS);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_pass_is_close_to_the_reference() {
+    TestRunner::new(cases())
+        .run(&shapes(), |shape| {
+            Case::new(shape).check();
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn many_blocks_are_close_to_the_reference() {
+    // More tiles than one block of any pass takes: blocks by one thread each, blocks by all.
+    for shape in [shape(40, 23, 33, 20, 1), shape(7, 13, 150, 170, 1)] {
+        Case::new(shape).check();
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    for shape in [shape(40, 23, 33, 20, 1), shape(5, 6, 70, 90, 0), shape(1, 1, 3, 5, 1)] {
+        let case = Case::new(shape);
+        for isa in Isa::available() {
+            assert_same_bits("forward", || case.plain(isa));
+            assert_same_bits("data", || case.data(isa));
+            assert_same_bits("weights", || case.weights(isa));
+        }
+    }
+}
+
+#[test]
+fn bias_and_activation_are_those_of_single_values() {
+    let case = Case::new(shape(2, 9, 7, 21, 1));
+    for isa in Isa::available() {
+        let plain = case.plain(isa);
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+            let expected: Vec<f32> = (plain.iter().zip(case.bias.iter().cycle()))
+                .map(|(y, bias)| activation.apply(y + bias))
+                .collect();
+            assert_eq!(case.forward(isa, Some(&case.bias), activation), expected);
+        }
+    }
+}
+
+#[test]
+fn nan_and_infinity_are_never_lost() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut case = Case::new(shape(2, 11, 5, 18, 1));
+        case.x[700] = bad;
+        case.dy[1500] = bad;
+        let exact = case.exact();
+        for isa in Isa::available() {
+            let relu = case.forward(isa, None, Activation::Relu6);
+            for (fast, exact) in relu.iter().zip(&exact[0].0) {
+                assert!(!exact.is_nan() || fast.is_nan());
+            }
+            for (i, fast) in [case.plain(isa), case.data(isa), case.weights(isa)].iter().enumerate()
+            {
+                for (fast, exact) in fast.iter().zip(&exact[i].0) {
+                    assert!(exact.is_finite() || !fast.is_finite(), "{bad} is lost in pass {i}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_no_gradient() {
+    let case = Case::new(shape(0, 8, 3, 4, 1));
+    for isa in Isa::available() {
+        assert!(case.plain(isa).is_empty() && case.data(isa).is_empty());
+        assert_eq!(case.weights(isa), vec![0.0; case.shape.weights_len()]);
+    }
+}
+
+#[test]
+fn only_three_by_three_in_steps_of_one_applies() {
+    let good = shape(1, 8, 4, 4, 1);
+    assert!(applies(&good));
+    assert!(!applies(&ConvShape { kernel: [3, 1], ..good }));
+    assert!(!applies(&ConvShape { stride: [1, 2], ..good }));
+    assert!(!applies(&ConvShape { dilation: [2, 1], ..good }));
+    assert!(!applies(&ConvShape { groups: 2, ..good }));
+    assert!(wins(&shape(128, 32, 64, 64, 1)) && wins(&shape(128, 4, 512, 512, 1)));
+    assert!(!wins(&shape(128, 32, 1, 16, 1)) && !wins(&shape(1, 4, 512, 512, 1)));
+}
+
+#[test]
+#[ignore = "prints how many roundings the errors are worth"]
+#[allow(clippy::print_stdout)]
+fn measure_errors() {
+    for shape in [
+        shape(2, 16, 64, 64, 1),
+        shape(8, 16, 16, 16, 1),
+        shape(64, 8, 1, 3, 1),
+        shape(2, 13, 200, 32, 0),
+    ] {
+        let case = Case::new(shape);
+        let isa = Isa::best();
+        let fast = [case.plain(isa), case.data(isa), case.weights(isa)];
+        for (fast, (exact, size)) in fast.iter().zip(case.exact()) {
+            let errors =
+                fast.iter().zip(&exact).map(|(fast, exact)| (f64::from(*fast) - exact).abs());
+            let (most, sum) = errors.fold((0.0, 0.0), |(most, sum), e| (e.max(most), sum + e * e));
+            let norm = exact.iter().map(|x| x * x).sum::<f64>();
+            let roundings = most * 2f64.powi(24) / size;
+            println!("{shape:?}: {roundings:.2} roundings, relative {:.2e}", (sum / norm).sqrt());
+        }
+    }
+}
+
+#[test]
+#[ignore = "prints speeds"]
+#[allow(clippy::print_stdout, clippy::disallowed_methods)]
+fn measure_speed() {
+    let all = [
+        (128, 32, 64, 64, 1),
+        (128, 16, 128, 128, 1),
+        (128, 8, 256, 256, 1),
+        (128, 4, 512, 512, 1),
+        (16, 56, 64, 64, 1),
+        (16, 28, 128, 128, 1),
+        (16, 14, 256, 256, 1),
+        (16, 7, 512, 512, 1),
+        (128, 13, 32, 64, 0),
+        (128, 17, 32, 64, 1),
+        (128, 32, 16, 16, 1),
+        (128, 32, 32, 32, 1),
+        (1, 56, 64, 64, 1),
+        (1, 14, 256, 256, 1),
+    ];
+    let only = std::env::var("ONLY_SHAPE").ok().and_then(|x| x.parse::<usize>().ok());
+    let isas =
+        if std::env::var_os("ALL_ISAS").is_some() { Isa::available() } else { vec![Isa::best()] };
+    for isa in isas {
+        for (i, (n, size, ci, co, padding)) in all.into_iter().enumerate() {
+            if only.is_some_and(|only| only != i) {
+                continue;
+            }
+            let shape = shape(n, size, ci, co, padding);
+            let case = Case::new(shape);
+            let [mut y, mut dx, mut dw] = [case.dy.clone(), case.x.clone(), case.weights.clone()];
+            let parameters =
+                Parameters { weights: &case.weights, bias: None, activation: Activation::None };
+            let mut best = [f64::INFINITY; 3];
+            for _ in 0..7 {
+                for pass in 0..3 {
+                    let start = std::time::Instant::now();
+                    match pass {
+                        0 => forward(isa, &shape, &case.x, parameters, &mut y),
+                        1 => backward_data(isa, &shape, &case.dy, &case.weights, &mut dx),
+                        _ => backward_weights(isa, &shape, &case.x, &case.dy, &mut dw),
+                    }
+                    best[pass] = best[pass].min(start.elapsed().as_secs_f64());
+                }
+            }
+            let speed = best.map(|s| 2.0 * shape.multiplications() as f64 / s / 1e9);
+            let wins = wins(&shape);
+            println!(
+                "{:10} {n:4} x {size:2}^2 {ci:3} -> {co:3}: {speed:6.0?} GFLOP/s, {:.2?} ms, wins: {wins}",
+                isa.name(),
+                best.map(|s| s * 1e3)
+            );
+        }
+    }
+}

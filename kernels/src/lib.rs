@@ -4,6 +4,7 @@
 //! compared to the reference by the tests. Images are `[N, H, W, C]`, channels last.
 
 pub mod buffer;
+pub mod alloc;
 pub mod conv;
 pub mod draw;
 mod gemm;

@@ -9,6 +9,8 @@ use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
 use serde::{Deserialize, Serialize};
 
+use super::{fused, kernels};
+
 /// An activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +65,15 @@ pub struct Tail<'a> {
 /// Computes one block on `x`, `[N, C, H, W]`. A dense layer answers with height and width 1.
 #[must_use]
 pub fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
+    if kernels::enabled() && fused::runs_on(&x.device(), x.dtype()) {
+        fused::block(layer, x, tail)
+    } else {
+        composed(layer, x, tail)
+    }
+}
+
+/// The same, composed of burn's operators.
+pub(super) fn composed(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
     let mut y = match layer {
         Layer::Conv(conv) => conv.forward(x),
         Layer::Linear(linear) => dense(linear, x),
@@ -111,8 +122,13 @@ fn normalise(norm: &BatchNorm, x: Tensor<4>, training: bool) -> Tensor<4> {
     let count = (n * h * w) as f64;
     let result = batch_norm_train(x, gamma, beta, norm.epsilon);
     let unbiased = result.variance.detach() * (count / (count - 1.0).max(1.0));
-    let step = |old: Tensor<1>, new: Tensor<1>| old * (1.0 - norm.momentum) + new * norm.momentum;
-    norm.running_mean.update(step(norm.running_mean.value_sync(), result.mean.detach()).detach());
-    norm.running_var.update(step(norm.running_var.value_sync(), unbiased).detach());
+    update_statistics(norm, result.mean.detach(), unbiased);
     result.output
+}
+
+/// Moves the running statistics towards those of a batch; the variance is the unbiased one.
+pub(super) fn update_statistics(norm: &BatchNorm, mean: Tensor<1>, variance: Tensor<1>) {
+    let step = |old: Tensor<1>, new: Tensor<1>| old * (1.0 - norm.momentum) + new * norm.momentum;
+    norm.running_mean.update(step(norm.running_mean.value_sync(), mean).detach());
+    norm.running_var.update(step(norm.running_var.value_sync(), variance).detach());
 }

@@ -3,6 +3,8 @@
 //! Nothing above this room names a backend. The functions here take burn tensors of any device.
 
 mod block;
+mod fused;
+pub mod kernels;
 pub mod device;
 #[cfg(feature = "gpu")]
 mod gpu;

@@ -11,6 +11,7 @@
 mod bias;
 mod choice;
 mod data;
+mod forward;
 mod padded;
 mod pool;
 mod scatter;
@@ -22,6 +23,7 @@ mod weights;
 pub use bias::backward_bias;
 pub use choice::{data_wins, weights_win};
 pub use data::backward_data;
+pub use forward::{Operands, forward};
 pub use pool::{Pooling, pool_rows};
 pub use weights::backward_weights;
 
@@ -50,6 +52,14 @@ impl PooledShape {
         assert!(self.conv.groups == 1 && self.conv.dilation == [1, 1], "not a plain convolution");
         assert!(self.pool > 0 && self.pool <= 15, "pools of 1 x 1 to 15 x 15: {self:?}");
         assert!(self.ph() > 0 && self.pw() > 0, "no place for the pool: {self:?}");
+    }
+
+    /// Whether the fused kernels compute this.
+    #[must_use]
+    pub fn applies(&self) -> bool {
+        let ConvShape { groups, dilation, .. } = self.conv;
+        let fits = self.conv.output().into_iter().all(|size| size >= self.pool);
+        groups == 1 && dilation == [1, 1] && (1..=15).contains(&self.pool) && fits
     }
 
     /// Rows of a pooled image.

@@ -1,0 +1,331 @@
+//! A block forward, and what its backward pass needs.
+
+use std::sync::Arc;
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use tinderbox_kernels::conv::pooled::{self, PooledShape};
+use tinderbox_kernels::conv::{self, Activation, ConvShape, Finish};
+use tinderbox_kernels::linear::{self, LinearShape};
+use tinderbox_kernels::pool::{self, PoolShape};
+use tinderbox_kernels::{Isa, buffer, norm};
+
+use super::block::BlockInputs;
+use super::tensor::{channels_first, channels_last, contiguous, dims, from_channels_last, in_order};
+use crate::ops::Pool;
+
+/// What a block computes.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockSpec {
+    pub(super) layer: LayerSpec,
+    pub(super) norm: Option<NormSpec>,
+    pub(super) activation: Activation,
+    pub(super) pool: Option<Pool>,
+}
+
+/// The layer that a block starts with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LayerSpec {
+    Conv { stride: [usize; 2], padding: [[usize; 2]; 2], dilation: [usize; 2], groups: usize },
+    Linear,
+}
+
+/// The norm of a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NormSpec {
+    pub epsilon: f64,
+    /// Whether it takes its statistics from the batch.
+    pub training: bool,
+}
+
+/// What a forward pass answers.
+pub(super) struct Outcome {
+    pub y: FlexTensor,
+    /// Mean and unbiased variance of the batch, empty without a training norm.
+    pub mean: FlexTensor,
+    pub variance: FlexTensor,
+    /// What the backward pass needs, where asked for.
+    pub saved: Option<Saved>,
+}
+
+/// What a backward pass needs.
+#[derive(Clone, Debug)]
+pub(super) struct Saved {
+    pub spec: BlockSpec,
+    pub layer: LayerShape,
+    /// The shape of the input.
+    pub input: [usize; 4],
+    /// The layer's input: channels last for a convolution, `[n, inputs]` for a dense layer.
+    pub x: FlexTensor,
+    pub weight: FlexTensor,
+    pub tail: SavedTail,
+}
+
+/// What the backward pass of the tail needs.
+#[derive(Clone, Debug)]
+pub(super) enum SavedTail {
+    /// Convolution, activation and max-pool in one: where each maximum was.
+    Pooled { shape: PooledShape, slots: Arc<Vec<u8>> },
+    Plain {
+        norm: Option<SavedNorm>,
+        /// The activation's output, where it has an activation. Channels last.
+        z: Option<FlexTensor>,
+        pool: Option<SavedPool>,
+    },
+}
+
+/// The norm's input and statistics.
+#[derive(Clone, Debug)]
+pub(super) struct SavedNorm {
+    pub raw: FlexTensor,
+    pub gamma: FlexTensor,
+    pub mean: Arc<Vec<f32>>,
+    pub inverse: Arc<Vec<f32>>,
+}
+
+/// What a pool remembers.
+#[derive(Clone, Debug)]
+pub(super) enum SavedPool {
+    Max { shape: PoolShape, slots: Arc<Vec<u8>> },
+    GlobalAverage { n: usize, pixels: usize, channels: usize },
+}
+
+/// The sizes of a layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LayerShape {
+    Conv(ConvShape),
+    Linear(LinearShape),
+}
+
+impl LayerShape {
+    fn new(spec: &LayerSpec, x: [usize; 4], weight: &FlexTensor) -> Self {
+        let [n, c, h, w] = x;
+        match *spec {
+            LayerSpec::Conv { stride, padding, dilation, groups } => {
+                let [co, _, kh, kw] = dims(weight);
+                Self::Conv(ConvShape {
+                    n,
+                    input: [h, w],
+                    ci: c,
+                    co,
+                    kernel: [kh, kw],
+                    stride,
+                    padding,
+                    dilation,
+                    groups,
+                })
+            }
+            LayerSpec::Linear => {
+                let [inputs, outputs] = weight.layout().shape().dims::<2>();
+                Self::Linear(LinearShape { n, inputs, outputs })
+            }
+        }
+    }
+
+    /// The shape of the layer's output, `[N, C, H, W]`.
+    pub(super) fn output(&self) -> [usize; 4] {
+        match self {
+            Self::Conv(shape) => {
+                let [oh, ow] = shape.output();
+                [shape.n, shape.co, oh, ow]
+            }
+            Self::Linear(shape) => [shape.n, shape.outputs, 1, 1],
+        }
+    }
+
+    fn forward(&self, isa: Isa, x: &[f32], weight: &[f32], finish: Finish<'_>) -> Vec<f32> {
+        let mut y = buffer::arbitrary(self.output().iter().product());
+        match self {
+            Self::Conv(shape) => conv::forward(isa, shape, x, weight, finish, &mut y),
+            Self::Linear(shape) => linear::forward(isa, shape, x, weight, finish, &mut y),
+        }
+        y
+    }
+}
+
+/// Computes a block; with what its backward pass needs where `keep`.
+pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: bool) -> Outcome {
+    let input = dims(&inputs.x);
+    let x = match spec.layer {
+        LayerSpec::Conv { .. } => channels_last(inputs.x.clone()),
+        LayerSpec::Linear => channels_first(inputs.x.clone()),
+    };
+    let weight = in_order(inputs.weight.clone());
+    let layer = LayerShape::new(&spec.layer, input, &weight);
+    let block = Block { isa: Isa::best(), spec, layer, keep, x: x.storage(), inputs: &inputs };
+    let Parts { y, mean, variance, tail } = match spec.norm {
+        Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
+        Some(NormSpec { training: false, epsilon }) => {
+            let (weight, bias) = block.folded(&weight, epsilon);
+            block.plain(&weight, Some(&bias))
+        }
+        None => {
+            let bias = in_order(inputs.bias.clone());
+            let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
+            block.plain(weight.storage(), bias)
+        }
+    };
+    let saved = keep.then_some(Saved { spec: *spec, layer, input, x, weight, tail });
+    Outcome { y, mean: flat(mean), variance: flat(variance), saved }
+}
+
+fn flat(values: Vec<f32>) -> FlexTensor {
+    let len = values.len();
+    contiguous(values, [len])
+}
+
+struct Parts {
+    y: FlexTensor,
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+    tail: SavedTail,
+}
+
+struct Block<'a> {
+    isa: Isa,
+    spec: &'a BlockSpec,
+    layer: LayerShape,
+    keep: bool,
+    x: &'a [f32],
+    inputs: &'a BlockInputs<Flex>,
+}
+
+impl Block<'_> {
+    /// What is added before the activation, channels last.
+    fn addend(&self) -> Option<FlexTensor> {
+        let add = self.inputs.add.clone();
+        (add.layout().num_elements() > 0 && add.layout().shape().num_dims() == 4)
+            .then(|| channels_last(add))
+    }
+
+    /// A norm with running statistics is a factor and a summand for each channel, which the weights
+    /// and the bias take in.
+    fn folded(&self, weight: &FlexTensor, epsilon: f64) -> (Vec<f32>, Vec<f32>) {
+        let all = [&self.inputs.gamma, &self.inputs.beta, &self.inputs.mean, &self.inputs.variance]
+            .map(|tensor| in_order(tensor.clone()));
+        let [gamma, beta, mean, variance] = all.each_ref().map(FlexTensor::storage::<f32>);
+        let bias = in_order(self.inputs.bias.clone());
+        let bias = bias.storage::<f32>();
+        let factor: Vec<f32> = gamma
+            .iter()
+            .zip(variance)
+            .map(|(g, v)| (f64::from(*g) / (f64::from(*v) + epsilon).sqrt()) as f32)
+            .collect();
+        let shift = (0..factor.len())
+            .map(|c| beta[c] + (bias.get(c).copied().unwrap_or(0.0) - mean[c]) * factor[c])
+            .collect();
+        let mut weight = weight.storage::<f32>().to_vec();
+        match self.layer {
+            LayerShape::Conv(shape) => {
+                let taps = shape.weights_len() / shape.co;
+                for (weights, factor) in weight.chunks_exact_mut(taps).zip(&factor) {
+                    weights.iter_mut().for_each(|w| *w *= factor);
+                }
+            }
+            LayerShape::Linear(shape) => {
+                for row in weight.chunks_exact_mut(shape.outputs) {
+                    row.iter_mut().zip(&factor).for_each(|(w, factor)| *w *= factor);
+                }
+            }
+        }
+        (weight, shift)
+    }
+
+    /// A block without batch statistics.
+    fn plain(&self, weight: &[f32], bias: Option<&[f32]>) -> Parts {
+        let addend = self.addend();
+        let activation = self.spec.activation;
+        if let (LayerShape::Conv(shape), Some(pool), None) =
+            (self.layer, self.spec.pool, &addend)
+            && let Some(shape) = fusable(&shape, pool)
+        {
+            let [n, ph, pw, co] = [shape.conv.n, shape.ph(), shape.pw(), shape.conv.co];
+            let mut y = buffer::arbitrary(n * ph * pw * co);
+            let mut slots = vec![0; y.len()];
+            let operands = pooled::Operands { x: self.x, weights: weight, bias, activation };
+            pooled::forward(self.isa, &shape, operands, &mut y, &mut slots);
+            let tail = SavedTail::Pooled { shape, slots: Arc::new(slots) };
+            let y = from_channels_last(y, [n, co, ph, pw]);
+            return Parts { y, mean: Vec::new(), variance: Vec::new(), tail };
+        }
+        let residual = addend.as_ref().map(FlexTensor::storage::<f32>);
+        let y = self.layer.forward(self.isa, self.x, weight, Finish { bias, residual, activation });
+        self.pooled(from_channels_last(y, self.layer.output()), None, [Vec::new(), Vec::new()])
+    }
+
+    /// A block whose norm takes its statistics from the batch.
+    fn training(&self, weight: &FlexTensor, epsilon: f64) -> Parts {
+        let shape = self.layer.output();
+        let channels = shape[1];
+        let bias = in_order(self.inputs.bias.clone());
+        let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
+        let finish = Finish { bias, ..Finish::default() };
+        let raw = self.layer.forward(self.isa, self.x, weight.storage(), finish);
+        let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
+        norm::statistics(self.isa, &raw, channels, &mut mean, &mut variance);
+        let inverse: Vec<f32> =
+            variance.iter().map(|v| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32).collect();
+        let gamma = in_order(self.inputs.gamma.clone());
+        let beta = in_order(self.inputs.beta.clone());
+        let scale: Vec<f32> =
+            gamma.storage::<f32>().iter().zip(&inverse).map(|(g, i)| g * i).collect();
+        let shift: Vec<f32> = (0..channels)
+            .map(|c| beta.storage::<f32>()[c] - mean[c] * scale[c])
+            .collect();
+        let addend = self.addend();
+        let mut z = buffer::arbitrary(raw.len());
+        let apply = norm::Apply {
+            x: &raw,
+            scale: &scale,
+            shift: &shift,
+            add: addend.as_ref().map(FlexTensor::storage::<f32>),
+            activation: self.spec.activation,
+        };
+        norm::apply(self.isa, apply, &mut z);
+        let saved = self.keep.then(|| SavedNorm {
+            raw: from_channels_last(raw, shape),
+            gamma,
+            mean: Arc::new(mean.clone()),
+            inverse: Arc::new(inverse),
+        });
+        // The running variance is the unbiased one, as PyTorch keeps it.
+        let rows = (shape[0] * shape[2] * shape[3]) as f64;
+        let unbiased = |v: &mut f32| *v = (f64::from(*v) * rows / (rows - 1.0).max(1.0)) as f32;
+        variance.iter_mut().for_each(unbiased);
+        self.pooled(from_channels_last(z, shape), saved, [mean, variance])
+    }
+
+    /// The pool, on the activation's output `z`.
+    fn pooled(&self, z: FlexTensor, norm: Option<SavedNorm>, statistics: [Vec<f32>; 2]) -> Parts {
+        let [mean, variance] = statistics;
+        let [n, channels, h, w] = dims(&z);
+        let kept = (self.spec.activation != Activation::None && self.keep).then(|| z.clone());
+        let (y, pool) = match self.spec.pool {
+            None => (z, None),
+            Some(Pool::GlobalAverage) => {
+                let mut y = buffer::arbitrary(n * channels);
+                pool::global_average_forward(self.isa, n, h * w, channels, z.storage(), &mut y);
+                let saved = SavedPool::GlobalAverage { n, pixels: h * w, channels };
+                (from_channels_last(y, [n, channels, 1, 1]), Some(saved))
+            }
+            Some(Pool::Max { kernel, stride, padding }) => {
+                let shape = PoolShape { n, input: [h, w], channels, kernel, stride, padding };
+                let [oh, ow] = shape.output();
+                let mut y = buffer::arbitrary(n * oh * ow * channels);
+                let mut slots = self.keep.then(|| vec![0; y.len()]);
+                let places = slots.as_deref_mut();
+                pool::max_forward(self.isa, &shape, z.storage(), &mut y, places);
+                let saved = slots.map(|slots| SavedPool::Max { shape, slots: Arc::new(slots) });
+                (from_channels_last(y, [n, channels, oh, ow]), saved)
+            }
+        };
+        Parts { y, mean, variance, tail: SavedTail::Plain { norm, z: kept, pool } }
+    }
+}
+
+/// The fused form of a convolution and a pool, where there is one.
+fn fusable(conv: &ConvShape, pool: Pool) -> Option<PooledShape> {
+    let Pool::Max { kernel, stride, padding } = pool else { return None };
+    let shape = PooledShape { conv: *conv, pool: kernel };
+    (kernel == stride && padding == 0 && shape.applies()).then_some(shape)
+}

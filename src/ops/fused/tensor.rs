@@ -1,0 +1,74 @@
+//! Between burn's tensors and the kernels' slices.
+//!
+//! burn's images are `[N, C, H, W]`. Ours have the same shape but channels last in memory, by their
+//! strides: every operator of burn still reads them rightly, and the kernels read them fast.
+
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{Bytes, DType, Shape};
+use tinderbox_kernels::{buffer, layout};
+
+/// The sizes of a tensor, `[N, C, H, W]`.
+pub(super) fn dims(tensor: &FlexTensor) -> [usize; 4] {
+    tensor.layout().shape().dims::<4>()
+}
+
+/// A tensor `[N, C, H, W]` over memory `[N, H, W, C]`.
+pub(super) fn from_channels_last(values: Vec<f32>, [n, c, h, w]: [usize; 4]) -> FlexTensor {
+    assert_eq!(values.len(), n * c * h * w, "values of a tensor");
+    let strides = [h * w * c, 1, w * c, c].map(|stride| stride as isize).to_vec();
+    let layout = Layout::new(Shape::new([n, c, h, w]), strides, 0);
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// A tensor over memory in the order of its shape.
+pub(super) fn contiguous<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    assert_eq!(values.len(), shape.iter().product::<usize>(), "values of a tensor");
+    let layout = Layout::contiguous(Shape::new(shape));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// Whether memory is in the order of `strides`; axes of one element do not matter.
+fn has_strides(tensor: &FlexTensor, strides: [usize; 4]) -> bool {
+    let len = tensor.layout().num_elements();
+    let all = dims(tensor).into_iter().zip(strides).zip(tensor.layout().strides());
+    tensor.layout().start_offset() == 0
+        && tensor.storage::<f32>().len() == len
+        && all.into_iter().all(|((size, wanted), &stride)| size < 2 || stride == wanted as isize)
+}
+
+/// The tensor itself where its channels are last in memory and nothing else is in it, else a copy
+/// for which that is so.
+pub(super) fn channels_last(tensor: FlexTensor) -> FlexTensor {
+    let [n, c, h, w] = dims(&tensor);
+    if has_strides(&tensor, [h * w * c, 1, w * c, c]) {
+        return tensor;
+    }
+    let first = channels_first(tensor);
+    let mut values = buffer::arbitrary(n * c * h * w);
+    layout::to_channels_last(n, c, h * w, first.storage::<f32>(), &mut values);
+    from_channels_last(values, [n, c, h, w])
+}
+
+/// The tensor itself where its memory is in the order of `[N, C, H, W]` and nothing else is in it,
+/// else a copy for which that is so.
+pub(super) fn channels_first(tensor: FlexTensor) -> FlexTensor {
+    let [n, c, h, w] = dims(&tensor);
+    if has_strides(&tensor, [c * h * w, h * w, w, 1]) {
+        return tensor;
+    }
+    if has_strides(&tensor, [h * w * c, 1, w * c, c]) {
+        let mut values = buffer::arbitrary(n * c * h * w);
+        layout::to_channels_first(n, c, h * w, tensor.storage::<f32>(), &mut values);
+        return contiguous(values, [n, c, h, w]);
+    }
+    FlexTensor::from_data(tensor.into_data())
+}
+
+/// The values of a tensor in the order of its shape; a copy only where its memory has another order.
+pub(super) fn in_order(tensor: FlexTensor) -> FlexTensor {
+    let whole = tensor.storage::<f32>().len() == tensor.layout().num_elements();
+    if whole && tensor.layout().start_offset() == 0 && tensor.layout().is_contiguous() {
+        return tensor;
+    }
+    FlexTensor::from_data(tensor.into_data())
+}

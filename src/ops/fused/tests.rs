@@ -1,0 +1,229 @@
+//! Whole blocks against burn's own operators and their gradients.
+
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::{Device, Distribution, Tensor};
+
+use crate::ops::block::{Activation, Layer, Pool, Tail, composed};
+
+/// A block on some device, from tensors that are the same on all devices.
+struct Case {
+    conv: Option<Conv2d>,
+    linear: Option<Linear>,
+    norm: Option<BatchNorm>,
+    activation: Option<Activation>,
+    pool: Option<Pool>,
+    add: Option<Tensor<4>>,
+    x: Tensor<4>,
+    training: bool,
+}
+
+type Run = fn(Layer<'_>, Tensor<4>, Tail<'_>) -> Tensor<4>;
+
+impl Case {
+    fn layer(&self) -> Layer<'_> {
+        match (&self.conv, &self.linear) {
+            (Some(conv), _) => Layer::Conv(conv),
+            (_, Some(linear)) => Layer::Linear(linear),
+            _ => unreachable!("a case has a layer"),
+        }
+    }
+
+    /// The output, and the gradients of everything that has one.
+    fn run(&self, run: Run) -> Vec<Vec<f32>> {
+        let tail = Tail {
+            norm: self.norm.as_ref(),
+            add: self.add.clone(),
+            activation: self.activation,
+            pool: self.pool,
+            training: self.training,
+        };
+        let y = run(self.layer(), self.x.clone(), tail);
+        let mut found = vec![values(y.clone())];
+        let gradients = (y.clone() * (y + 0.5)).sum().backward();
+        let mut see = |gradient: Option<Vec<f32>>| found.push(gradient.unwrap_or_default());
+        see(self.x.grad(&gradients).map(values));
+        if let Some(conv) = &self.conv {
+            see(conv.weight.val().grad(&gradients).map(values));
+            see(conv.bias.as_ref().and_then(|b| b.val().grad(&gradients)).map(values));
+        }
+        if let Some(linear) = &self.linear {
+            see(linear.weight.val().grad(&gradients).map(values));
+            see(linear.bias.as_ref().and_then(|b| b.val().grad(&gradients)).map(values));
+        }
+        if let Some(norm) = &self.norm {
+            see(norm.gamma.val().grad(&gradients).map(values));
+            see(norm.beta.val().grad(&gradients).map(values));
+            see(Some(values(norm.running_mean.value_sync())));
+            see(Some(values(norm.running_var.value_sync())));
+        }
+        see(self.add.as_ref().and_then(|add| add.grad(&gradients)).map(values));
+        found
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().to_vec().unwrap()
+}
+
+fn close(what: &str, ours: &[Vec<f32>], theirs: &[Vec<f32>]) {
+    assert_eq!(ours.len(), theirs.len());
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert_eq!(a.len(), b.len(), "{what}: result {i}");
+        let largest = b.iter().fold(1f32, |m, x| m.max(x.abs()));
+        let error = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(error <= 2e-5 * largest, "{what}: result {i} differs by {error} of {largest}");
+    }
+}
+
+/// Sizes of a convolution.
+#[derive(Clone, Copy)]
+struct Sizes {
+    channels: [usize; 2],
+    size: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    groups: usize,
+}
+
+const PLAIN: Sizes =
+    Sizes { channels: [3, 20], size: [13, 11], kernel: 3, stride: 1, padding: 1, groups: 1 };
+
+fn conv_case(device: &Device, sizes: Sizes) -> Case {
+    let [ci, co] = sizes.channels;
+    let p = sizes.padding;
+    let conv = Conv2dConfig::new([ci, co], [sizes.kernel; 2])
+        .with_stride([sizes.stride; 2])
+        .with_groups(sizes.groups)
+        .with_padding(PaddingConfig2d::Explicit(p, p, p, p))
+        .init(device);
+    let x = Tensor::random(
+        [3, ci, sizes.size[0], sizes.size[1]],
+        Distribution::Normal(0.0, 1.0),
+        device,
+    );
+    Case {
+        conv: Some(conv),
+        linear: None,
+        norm: None,
+        activation: None,
+        pool: None,
+        add: None,
+        x: x.require_grad(),
+        training: true,
+    }
+}
+
+fn with_norm(mut case: Case, channels: usize, device: &Device) -> Case {
+    case.norm = Some(BatchNormConfig::new(channels).init(device));
+    case
+}
+
+fn with_add(mut case: Case, device: &Device) -> Case {
+    let shape = case.run_shape();
+    let add = Tensor::random(shape, Distribution::Normal(0.0, 1.0), device);
+    case.add = Some(add.require_grad());
+    case
+}
+
+impl Case {
+    fn run_shape(&self) -> [usize; 4] {
+        composed(self.layer(), self.x.clone(), Tail::default()).dims()
+    }
+}
+
+fn check(what: &str, case: &Case) {
+    // The norm's running statistics move with each run, so each way starts from the first ones.
+    let start = case.norm.as_ref().map(|norm| {
+        (norm.running_mean.value_sync().into_data(), norm.running_var.value_sync().into_data())
+    });
+    let ours = case.run(super::block);
+    if let (Some(norm), Some((mean, variance))) = (&case.norm, start) {
+        let device = norm.running_mean.value_sync().device();
+        norm.running_mean.update(Tensor::from_data(mean, &device));
+        norm.running_var.update(Tensor::from_data(variance, &device));
+    }
+    close(what, &ours, &case.run(composed));
+}
+
+#[test]
+fn fused_convolutions_agree_with_burn() {
+    let device = Device::flex().autodiff();
+    let relu = Some(Activation::Relu);
+    let max = |kernel, stride, padding| Some(Pool::Max { kernel, stride, padding });
+    for (what, sizes) in [
+        ("plain", PLAIN),
+        ("strided", Sizes { stride: 2, ..PLAIN }),
+        ("pointwise", Sizes { kernel: 1, padding: 0, channels: [24, 10], ..PLAIN }),
+        ("grouped", Sizes { groups: 2, channels: [6, 8], ..PLAIN }),
+        ("depthwise", Sizes { groups: 18, channels: [18, 18], ..PLAIN }),
+        ("wide", Sizes { channels: [40, 33], ..PLAIN }),
+        ("large kernel", Sizes { kernel: 5, padding: 0, ..PLAIN }),
+    ] {
+        let case = || conv_case(&device, sizes);
+        check(what, &case());
+        check(what, &Case { activation: relu, ..case() });
+        check(what, &Case { activation: relu, pool: max(2, 2, 0), ..case() });
+        check(what, &Case { activation: relu, pool: max(3, 2, 1), ..case() });
+        check(what, &Case { pool: Some(Pool::GlobalAverage), ..case() });
+        check(what, &with_add(Case { activation: relu, ..case() }, &device));
+        let normed = || with_norm(case(), sizes.channels[1], &device);
+        check(what, &normed());
+        check(what, &Case { activation: Some(Activation::Relu6), ..normed() });
+        check(what, &Case { activation: relu, pool: max(3, 2, 1), ..normed() });
+        check(what, &with_add(Case { activation: relu, ..normed() }, &device));
+        let fixed = Case { training: false, activation: relu, ..normed() };
+        let mut ours = fixed.run(super::block);
+        let mut theirs = fixed.run(composed);
+        // A folded norm has no gradients: it only answers.
+        (ours.truncate(1), theirs.truncate(1));
+        close(what, &ours, &theirs);
+    }
+}
+
+#[test]
+fn fused_dense_layers_agree_with_burn() {
+    let device = Device::flex().autodiff();
+    let case = |shape: [usize; 4], outputs| Case {
+        conv: None,
+        linear: Some(LinearConfig::new(shape[1..].iter().product(), outputs).init(&device)),
+        norm: None,
+        activation: None,
+        pool: None,
+        add: None,
+        x: Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device).require_grad(),
+        training: true,
+    };
+    check("flat", &case([5, 70, 1, 1], 33));
+    check("image", &Case { activation: Some(Activation::Relu), ..case([4, 5, 6, 7], 10) });
+}
+
+#[test]
+fn a_chain_of_blocks_keeps_its_gradients_through_both_layouts() {
+    let device = Device::flex().autodiff();
+    let first = conv_case(&device, PLAIN);
+    let second = conv_case(&device, Sizes { channels: [20, 8], ..PLAIN });
+    let dense: Linear = LinearConfig::new(8 * 6 * 5, 4).init(&device);
+    let run = |run: Run| {
+        let pool = Some(Pool::Max { kernel: 2, stride: 2, padding: 0 });
+        let tail = |pool| Tail {
+            activation: Some(Activation::Relu),
+            pool,
+            training: true,
+            ..Tail::default()
+        };
+        let y = run(first.layer(), first.x.clone(), tail(None));
+        // An operator of burn in between, on a tensor whose channels are last in memory.
+        let y = run(second.layer(), y * 1.5, tail(pool));
+        let y = run(Layer::Linear(&dense), y, Tail::default());
+        let gradients = (y.clone() * y.clone()).sum().backward();
+        vec![
+            values(y),
+            values(first.x.grad(&gradients).unwrap()),
+            values(first.conv.as_ref().unwrap().weight.val().grad(&gradients).unwrap()),
+            values(dense.weight.val().grad(&gradients).unwrap()),
+        ]
+    };
+    close("chain", &run(super::block), &run(composed));
+}

@@ -151,10 +151,10 @@ impl Kernel for Backward<'_> {
         let factor = 1.0 / (shape.kernel * shape.kernel) as f32;
         let mut row = 0;
         while row * w * channels < dx.len() {
-            let seers = Seers::new(shape, first + row);
+            let mut seers = Seers::new(shape, first + row);
             let mut column = 0;
             while column < w {
-                let windows = seers.windows(column);
+                let windows = seers.of_next();
                 let patch = Patch { first: windows.first, step, size: windows.size };
                 // SAFETY: the windows exist, and rows of `dx` are whole.
                 unsafe {

@@ -115,7 +115,8 @@ impl Forward<'_> {
                 p += 1;
             }
             store::<S, ALL>(self.y.as_mut_ptr().add(at), best, n);
-            if SLOTS && ALL {
+            // Bytes beyond the pixel are those of later pixels, which are yet to be written.
+            if SLOTS && at + LANES <= self.y.len() {
                 S::store_bytes(slots.add(at), slot);
             } else if SLOTS {
                 let mut bytes = [0; LANES];
@@ -185,17 +186,21 @@ impl Backward<'_> {
         let n = channels - c;
         // SAFETY: the windows exist, and `at` lies in `dx`.
         unsafe {
-            let zero = S::splat(0.0);
-            let mut sum = zero;
+            let mut sum = S::splat(0.0);
             let mut r = 0;
             while r < windows.size[0] {
                 let mut q = 0;
                 while q < windows.size[1] {
                     let window = (windows.first + r * columns + q) * channels + c;
                     let place = windows.place - (r * kernel + q) * stride;
-                    let mine = equal::<S, ALL>(self.slots.as_ptr().add(window), place as u8, n);
+                    // Lanes beyond the pixel see whatever follows: their `dy` is zero.
+                    let mine = if window + LANES <= self.slots.len() {
+                        S::bytes_equal(self.slots.as_ptr().add(window), place as u8)
+                    } else {
+                        last_equal::<S>(&self.slots[window..], place as u8)
+                    };
                     let dy = load::<S, ALL>(self.dy.as_ptr().add(window), n);
-                    sum = S::add(sum, S::select(mine, dy, zero));
+                    sum = S::add(sum, S::keep(mine, dy));
                     q += 1;
                 }
                 r += 1;
@@ -205,22 +210,16 @@ impl Backward<'_> {
     }
 }
 
-/// Which of sixteen bytes, or of the first `n`, are `byte`.
+/// Which bytes, of fewer than sixteen, are `byte`.
 ///
 /// # Safety
-/// There must be `n` bytes, sixteen where `ALL`.
+/// The CPU must have the instructions of `S`.
 #[inline(always)]
-unsafe fn equal<S: Simd, const ALL: bool>(p: *const u8, byte: u8, n: usize) -> S::M {
-    // SAFETY: the caller's.
-    unsafe {
-        if ALL {
-            S::bytes_equal(p, byte)
-        } else {
-            let mut bytes = [u8::MAX; LANES];
-            std::ptr::copy_nonoverlapping(p, bytes.as_mut_ptr(), n);
-            S::bytes_equal(bytes.as_ptr(), byte)
-        }
-    }
+unsafe fn last_equal<S: Simd>(bytes: &[u8], byte: u8) -> S::M {
+    let mut sixteen = [u8::MAX; LANES];
+    sixteen[..bytes.len()].copy_from_slice(bytes);
+    // SAFETY: sixteen bytes.
+    unsafe { S::bytes_equal(sixteen.as_ptr(), byte) }
 }
 
 impl Kernel for Backward<'_> {
@@ -232,10 +231,10 @@ impl Kernel for Backward<'_> {
         let (w, columns) = (self.shape.input[1], self.shape.output()[1]);
         let mut row = 0;
         while row * w * channels < self.dx.len() {
-            let seers = Seers::new(self.shape, self.first + row);
+            let mut seers = Seers::new(self.shape, self.first + row);
             let mut column = 0;
             while column < w {
-                let windows = seers.windows(column);
+                let windows = seers.of_next();
                 let at = (row * w + column) * channels;
                 let mut c = 0;
                 // SAFETY: rows of `dx` are whole, and `max_backward` has checked the lengths.

@@ -1,17 +1,18 @@
 //! Two AVX2 registers, with fused multiply-add.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8,
-    _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_si128,
-    _mm_storeu_si128, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    __m256, __m256i, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_add_ps, _mm_add_ss, _mm_castps_pd,
+    _mm_cmpeq_epi8, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps,
+    _mm_srli_si128, _mm_store_ss, _mm_storel_pd, _mm_storeu_ps, _mm_storeu_si128, _mm256_add_ps,
+    _mm256_and_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvttps_epi32,
     _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps,
-    _mm256_mul_ps, _mm256_or_ps, _mm256_packus_epi16, _mm256_packus_epi32,
-    _mm256_permute4x64_epi64, _mm256_set1_ps, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_maskload_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    _mm256_or_ps, _mm256_packus_epi16, _mm256_packus_epi32, _mm256_permute4x64_epi64,
+    _mm256_set1_ps, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-use super::{Kernel, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// Compiles `kernel` with AVX2 and FMA.
 ///
@@ -34,6 +35,28 @@ static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 
 unsafe fn first(n: usize) -> __m256i {
     // SAFETY: eight integers from 8 - min(n, 8) on are inside the sixteen.
     unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - n.min(8)).cast()) }
+}
+
+/// Writes the first `n < 8` floats.
+#[inline(always)]
+unsafe fn store_few(mut p: *mut f32, v: __m256, n: usize) {
+    // SAFETY: the caller has AVX2, and `n` floats at `p`: the parts add up to `n`.
+    unsafe {
+        let mut rest = _mm256_castps256_ps128(v);
+        if n & 4 != 0 {
+            _mm_storeu_ps(p, rest);
+            p = p.add(4);
+            rest = _mm256_extractf128_ps::<1>(v);
+        }
+        if n & 2 != 0 {
+            _mm_storel_pd(p.cast(), _mm_castps_pd(rest));
+            p = p.add(2);
+            rest = _mm_movehl_ps(rest, rest);
+        }
+        if n & 1 != 0 {
+            _mm_store_ss(p, rest);
+        }
+    }
 }
 
 macro_rules! each {
@@ -75,9 +98,16 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_first(p: *mut f32, v: Self::V, n: usize) {
+        // Masked stores are slow on AMD's CPUs; these branches always go the same way in a loop.
         unsafe {
-            _mm256_maskstore_ps(p, first(n), v[0]);
-            _mm256_maskstore_ps(p.wrapping_add(8), first(n.saturating_sub(8)), v[1]);
+            if n >= LANES {
+                Self::store(p, v);
+            } else if n >= 8 {
+                _mm256_storeu_ps(p, v[0]);
+                store_few(p.add(8), v[1], n - 8);
+            } else {
+                store_few(p, v[0], n);
+            }
         }
     }
     #[inline(always)]
@@ -132,6 +162,12 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
         unsafe { each!(_mm256_blendv_ps(b, a, mask)) }
+    }
+    #[inline(always)]
+    unsafe fn keep(mask: Self::M, v: Self::V) -> Self::V {
+        // Not a blend with zero: with a store behind it, that is compiled to a masked store, which
+        // AMD's CPUs do slowly.
+        unsafe { each!(_mm256_and_ps(mask, v)) }
     }
     #[inline(always)]
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {

@@ -39,7 +39,7 @@ unsafe fn first(n: usize) -> __m256i {
 
 /// Writes the first `n < 8` floats.
 #[inline(always)]
-unsafe fn store_few(mut p: *mut f32, v: __m256, n: usize) {
+pub(super) unsafe fn store_few(mut p: *mut f32, v: __m256, n: usize) {
     // SAFETY: the caller has AVX2, and `n` floats at `p`: the parts add up to `n`.
     unsafe {
         let mut rest = _mm256_castps256_ps128(v);

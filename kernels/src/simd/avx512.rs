@@ -3,14 +3,15 @@
 use std::arch::x86_64::{
     __m512, __mmask16, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8_mask,
     _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_storeu_si128,
-    _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps,
+    _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_storeu_ps, _mm512_add_ps,
     _mm512_castps512_ps256, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi8, _mm512_cvttps_epi32,
     _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps,
-    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm512_maskz_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
-use super::{Kernel, Simd};
+use super::avx2::store_few;
+use super::{Kernel, LANES, Simd};
 
 /// Compiles `kernel` with AVX-512.
 ///
@@ -57,7 +58,18 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_first(p: *mut f32, v: Self::V, n: usize) {
-        unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
+        // A masked store counts as sixteen floats when the CPU looks whether a later load may pass
+        // it; the branches always go the same way in a loop.
+        unsafe {
+            if n >= LANES {
+                Self::store(p, v);
+            } else if n >= 8 {
+                _mm256_storeu_ps(p, _mm512_castps512_ps256(v));
+                store_few(p.add(8), _mm512_extractf32x8_ps::<1>(v), n - 8);
+            } else {
+                store_few(p, _mm512_castps512_ps256(v), n);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {

@@ -195,7 +195,9 @@ pub fn global_average_forward(
                 isa.run(Sum { x, channels, sums });
                 y.iter_mut().zip(&*sums).for_each(|(y, sum)| *y += sum);
             }
-            y.iter_mut().for_each(|y| *y /= pixels as f32);
+            for y in y.iter_mut() {
+                *y /= pixels as f32;
+            }
         });
     });
 }

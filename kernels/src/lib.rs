@@ -3,16 +3,19 @@
 //! One operation lives in one folder. The reference in it defines the result; every fast way is
 //! compared to the reference by the tests. Images are `[N, H, W, C]`, channels last.
 
-pub mod buffer;
+#![allow(clippy::inline_always)] // `Isa::run` compiles only what is inlined into it
+
 pub mod alloc;
+pub mod buffer;
+
 pub mod conv;
 pub mod draw;
+pub mod dropout;
 mod gemm;
 pub mod layout;
 pub mod linear;
-pub mod norm;
-pub mod dropout;
 pub mod loss;
+pub mod norm;
 pub mod parallel;
 pub mod pool;
 mod rows;

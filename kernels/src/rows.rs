@@ -17,7 +17,7 @@ const ROWS: Range<usize> = 16..1024;
 #[derive(Clone, Copy)]
 pub(crate) struct Rows {
     /// Rows of the matrix.
-    pub rows: usize,
+    pub count: usize,
     /// Channels.
     pub channels: usize,
     per_chunk: usize,
@@ -32,17 +32,17 @@ impl Rows {
         assert!(channels > 0, "no channels");
         assert!(len.is_multiple_of(channels), "{len} floats are not rows of {channels}");
         let per_chunk = (CHUNK / channels).clamp(ROWS.start, ROWS.end);
-        Self { rows: len / channels, channels, per_chunk }
+        Self { count: len / channels, channels, per_chunk }
     }
 
     /// How many chunks there are.
     pub fn chunks(&self) -> usize {
-        self.rows.div_ceil(self.per_chunk)
+        self.count.div_ceil(self.per_chunk)
     }
 
     /// Rows of a chunk.
     pub fn rows_of(&self, chunk: usize) -> usize {
-        self.per_chunk.min(self.rows - chunk * self.per_chunk)
+        self.per_chunk.min(self.count - chunk * self.per_chunk)
     }
 
     /// The floats of a chunk.

@@ -3,11 +3,11 @@
 //! Nothing above this room names a backend. The functions here take burn tensors of any device.
 
 mod block;
-mod fused;
-pub mod kernels;
 pub mod device;
+mod fused;
 #[cfg(feature = "gpu")]
 mod gpu;
+pub mod kernels;
 mod pass;
 pub mod threads;
 

@@ -85,7 +85,7 @@ pub fn backward(
                 let (g, sums) = unsafe { (dz.part(range.clone()), shared.part(sums)) };
                 isa.run(Reduce { args: args.part(range), g, keep: dx.is_some(), sums });
             });
-            combine(&args, matrix.rows, partials, coefficients, [dgamma, dbeta]);
+            combine(&args, matrix.count, partials, coefficients, [dgamma, dbeta]);
         });
         let coefficients = &*coefficients;
         let dx = dx.map(Shared::new);

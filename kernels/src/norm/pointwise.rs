@@ -231,9 +231,8 @@ pub fn mask(isa: Isa, dy: &mut [f32], y: &[f32], activation: Activation) {
 pub(super) unsafe fn passed<S: Simd>(g: S::V, z: S::V, bounds: (f32, f32)) -> S::V {
     // SAFETY: the caller has the instruction set.
     unsafe {
-        let zero = S::splat(0.0);
-        let g = S::select(S::greater(z, S::splat(bounds.0)), g, zero);
-        S::select(S::greater(S::splat(bounds.1), z), g, zero)
+        let g = S::keep(S::greater(z, S::splat(bounds.0)), g);
+        S::keep(S::greater(S::splat(bounds.1), z), g)
     }
 }
 

@@ -19,7 +19,7 @@ pub fn statistics(isa: Isa, x: &[f32], channels: usize, mean: &mut [f32], varian
     let matrix = Rows::new(x.len(), channels);
     assert_eq!(mean.len(), channels, "means");
     assert_eq!(variance.len(), channels, "variances");
-    if matrix.rows == 0 {
+    if matrix.count == 0 {
         mean.fill(0.0);
         variance.fill(0.0);
         return;
@@ -34,7 +34,9 @@ pub fn statistics(isa: Isa, x: &[f32], channels: usize, mean: &mut [f32], varian
             let (shift, sums) = partial.split_at_mut(padded(channels));
             let first = matrix.rows_of(i).div_ceil(8);
             isa.run(Sum { x: &chunk[..first * channels], channels, sums: shift });
-            shift.iter_mut().for_each(|shift| *shift *= 1.0 / first as f32);
+            for shift in shift.iter_mut() {
+                *shift *= 1.0 / first as f32;
+            }
             isa.run(Moments { x: chunk, channels, shift, sums });
         });
         isa.run(Combine { matrix, partials, mean, variance });
@@ -132,7 +134,7 @@ impl Kernel for Combine<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let width = padded(self.matrix.channels);
-        let count = self.matrix.rows as f64;
+        let count = self.matrix.count as f64;
         for block in 0..width / LANES {
             // Of the differences from `pivot`, the first chunk's shift.
             let (mut sum, mut square) = ([0.0f64; LANES], [0.0f64; LANES]);

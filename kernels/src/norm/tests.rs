@@ -244,7 +244,7 @@ fn no_rows_give_zeros() {
         assert_eq!(fast_statistics(isa, &[], 5), (vec![0.0; 5], vec![0.0; 5]));
         let mut sums = [9.0; 5];
         sum_rows(isa, &[], 5, &mut sums);
-        assert_eq!(sums, [0.0; 5]);
+        assert!(sums.iter().all(|&sum| sum == 0.0));
         for apart in [false, true] {
             let [g, dx, dgamma, dbeta] = Case::new(0, 5, 1, Activation::Relu).run(isa, apart);
             assert!(g.is_empty() && dx.is_empty());

@@ -151,10 +151,10 @@ impl Kernel for Backward<'_> {
         let factor = 1.0 / (shape.kernel * shape.kernel) as f32;
         let mut row = 0;
         while row * w * channels < dx.len() {
-            let seers = Seers::new(shape, first + row);
+            let mut seers = Seers::new(shape, first + row);
             let mut column = 0;
             while column < w {
-                let windows = seers.windows(column);
+                let windows = seers.of_next();
                 let patch = Patch { first: windows.first, step, size: windows.size };
                 // SAFETY: the windows exist, and rows of `dx` are whole.
                 unsafe {
@@ -195,7 +195,9 @@ pub fn global_average_forward(
                 isa.run(Sum { x, channels, sums });
                 y.iter_mut().zip(&*sums).for_each(|(y, sum)| *y += sum);
             }
-            y.iter_mut().for_each(|y| *y /= pixels as f32);
+            for y in y.iter_mut() {
+                *y /= pixels as f32;
+            }
         });
     });
 }

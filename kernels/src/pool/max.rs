@@ -115,7 +115,8 @@ impl Forward<'_> {
                 p += 1;
             }
             store::<S, ALL>(self.y.as_mut_ptr().add(at), best, n);
-            if SLOTS && ALL {
+            // Bytes beyond the pixel are those of later pixels, which are yet to be written.
+            if SLOTS && at + LANES <= self.y.len() {
                 S::store_bytes(slots.add(at), slot);
             } else if SLOTS {
                 let mut bytes = [0; LANES];
@@ -170,84 +171,102 @@ struct Backward<'a> {
     dx: &'a mut [f32],
 }
 
-impl Backward<'_> {
-    /// The gradients of channels from `c` on, sixteen where `ALL`, to float `at` of `dx`.
-    #[inline(always)]
-    unsafe fn block<S: Simd, const ALL: bool>(
-        &mut self,
-        windows: &Windows,
-        columns: usize,
-        c: usize,
-        at: usize,
-    ) {
-        let (channels, kernel, stride) =
-            (self.shape.channels, self.shape.kernel, self.shape.stride);
-        let n = channels - c;
-        // SAFETY: the windows exist, and `at` lies in `dx`.
-        unsafe {
-            let zero = S::splat(0.0);
-            let mut sum = zero;
-            let mut r = 0;
-            while r < windows.size[0] {
-                let mut q = 0;
-                while q < windows.size[1] {
-                    let window = (windows.first + r * columns + q) * channels + c;
-                    let place = windows.place - (r * kernel + q) * stride;
-                    let mine = equal::<S, ALL>(self.slots.as_ptr().add(window), place as u8, n);
-                    let dy = load::<S, ALL>(self.dy.as_ptr().add(window), n);
-                    sum = S::add(sum, S::select(mine, dy, zero));
-                    q += 1;
-                }
-                r += 1;
+/// What [`gather`] reads, in a copy of its own so that it stays in registers.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    dy: *const f32,
+    slots: &'a [u8],
+    channels: usize,
+    /// Windows from one row of windows to the next.
+    columns: usize,
+    /// How much smaller a pixel's place is in the next window below, and to the right.
+    places: [usize; 2],
+}
+
+/// The gradients of the `n` channels from `c` on, sixteen where `ALL`, of the pixel that `windows`
+/// see.
+///
+/// # Safety
+/// The windows must exist, in as many floats at `dy` as there are slots.
+#[inline(always)]
+unsafe fn gather<S: Simd, const ALL: bool>(
+    from: Source,
+    windows: &Windows,
+    c: usize,
+    n: usize,
+) -> S::V {
+    // SAFETY: the caller's; sixteen slots are read only where there are.
+    unsafe {
+        let mut sum = S::splat(0.0);
+        let mut row = windows.first * from.channels + c;
+        let mut row_place = windows.place;
+        let mut r = 0;
+        while r < windows.size[0] {
+            let (mut window, mut place) = (row, row_place);
+            let mut q = 0;
+            while q < windows.size[1] {
+                // Lanes beyond the pixel see whatever follows: their `dy` is zero.
+                let mine = if ALL || window + LANES <= from.slots.len() {
+                    S::bytes_equal(from.slots.as_ptr().add(window), place as u8)
+                } else {
+                    last_equal::<S>(&from.slots[window..], place as u8)
+                };
+                let dy = load::<S, ALL>(from.dy.add(window), n);
+                sum = S::add(sum, S::keep(mine, dy));
+                window += from.channels;
+                place = place.wrapping_sub(from.places[1]);
+                q += 1;
             }
-            store::<S, ALL>(self.dx.as_mut_ptr().add(at), sum, n);
+            row += from.columns * from.channels;
+            row_place = row_place.wrapping_sub(from.places[0]);
+            r += 1;
         }
+        sum
     }
 }
 
-/// Which of sixteen bytes, or of the first `n`, are `byte`.
+/// Which bytes, of fewer than sixteen, are `byte`.
 ///
 /// # Safety
-/// There must be `n` bytes, sixteen where `ALL`.
+/// The CPU must have the instructions of `S`.
 #[inline(always)]
-unsafe fn equal<S: Simd, const ALL: bool>(p: *const u8, byte: u8, n: usize) -> S::M {
-    // SAFETY: the caller's.
-    unsafe {
-        if ALL {
-            S::bytes_equal(p, byte)
-        } else {
-            let mut bytes = [u8::MAX; LANES];
-            std::ptr::copy_nonoverlapping(p, bytes.as_mut_ptr(), n);
-            S::bytes_equal(bytes.as_ptr(), byte)
-        }
-    }
+unsafe fn last_equal<S: Simd>(bytes: &[u8], byte: u8) -> S::M {
+    let mut sixteen = [u8::MAX; LANES];
+    sixteen[..bytes.len()].copy_from_slice(bytes);
+    // SAFETY: sixteen bytes.
+    unsafe { S::bytes_equal(sixteen.as_ptr(), byte) }
 }
 
 impl Kernel for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let channels = self.shape.channels;
-        let (w, columns) = (self.shape.input[1], self.shape.output()[1]);
-        let mut row = 0;
-        while row * w * channels < self.dx.len() {
-            let seers = Seers::new(self.shape, self.first + row);
+    unsafe fn run<S: Simd>(self) {
+        let Self { shape, dy, slots, first, dx } = self;
+        let (channels, w, columns) = (shape.channels, shape.input[1], shape.output()[1]);
+        let places = [shape.stride * shape.kernel, shape.stride];
+        let from = Source { dy: dy.as_ptr(), slots, channels, columns, places };
+        let mut at = 0;
+        let mut row = first;
+        while at < dx.len() {
+            let mut seers = Seers::new(shape, row);
             let mut column = 0;
             while column < w {
-                let windows = seers.windows(column);
-                let at = (row * w + column) * channels;
+                let windows = seers.of_next();
                 let mut c = 0;
                 // SAFETY: rows of `dx` are whole, and `max_backward` has checked the lengths.
                 unsafe {
+                    let dx = dx.as_mut_ptr().add(at);
                     while c + LANES <= channels {
-                        self.block::<S, true>(&windows, columns, c, at + c);
+                        S::store(dx.add(c), gather::<S, true>(from, &windows, c, LANES));
                         c += LANES;
                     }
                     if c < channels {
-                        self.block::<S, false>(&windows, columns, c, at + c);
+                        let n = channels - c;
+                        S::store_first(dx.add(c), gather::<S, false>(from, &windows, c, n), n);
                     }
                 }
+                at += channels;
                 column += 1;
             }
             row += 1;

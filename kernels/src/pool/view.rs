@@ -65,16 +65,52 @@ impl<'a> Band<'a> {
     }
 }
 
-/// The rows of windows that see one row of pixels.
+/// The windows that see one row or column of pixels, for one after the other.
+struct Line {
+    /// The row or column, counted from the padding's edge.
+    at: usize,
+    /// Windows there are.
+    count: usize,
+    /// Those that see it.
+    seen_by: Range<usize>,
+}
+
+impl Line {
+    /// For row or column `at` of an image with `count` windows along it.
+    #[inline(always)]
+    fn new(shape: &PoolShape, count: usize, at: usize) -> Self {
+        let at = at + shape.padding;
+        let first = (at + 1).saturating_sub(shape.kernel).div_ceil(shape.stride).min(count);
+        Self { at, count, seen_by: first..(at / shape.stride + 1).min(count) }
+    }
+
+    /// Moves to the next row or column; there is no division in it.
+    #[inline(always)]
+    fn step(&mut self, shape: &PoolShape) {
+        self.at += 1;
+        let Range { start, end } = &mut self.seen_by;
+        if *start < self.count && *start * shape.stride + shape.kernel <= self.at {
+            *start += 1;
+        }
+        if *end < self.count && *end * shape.stride <= self.at {
+            *end += 1;
+        }
+    }
+
+    /// Its place in the first of the windows; 0 where there is none.
+    #[inline(always)]
+    fn place(&self, shape: &PoolShape) -> usize {
+        self.at.saturating_sub(self.seen_by.start * shape.stride)
+    }
+}
+
+/// The windows that see the pixels of one row, for one pixel after the other.
 pub(super) struct Seers<'a> {
     shape: &'a PoolShape,
-    columns: usize,
-    /// The first window of the first such row, counted over all images.
-    first: usize,
-    /// How many such rows.
-    rows: usize,
-    /// The row of pixels, as a row of the first such window.
-    place: usize,
+    /// Windows of the images before, and of the rows of windows before those that see the row.
+    before: usize,
+    row: Line,
+    column: Line,
 }
 
 /// The windows that see one pixel.
@@ -91,36 +127,23 @@ impl<'a> Seers<'a> {
     /// Those of input row `row`, counted over all images.
     #[inline(always)]
     pub fn new(shape: &'a PoolShape, row: usize) -> Self {
-        let [oh, columns] = shape.output();
-        let (image, row) = (row / shape.input[0], row % shape.input[0]);
-        let windows = windows(shape, row, oh);
-        Self {
-            shape,
-            columns,
-            first: (image * oh + windows.start) * columns,
-            rows: windows.len(),
-            place: (row + shape.padding).saturating_sub(windows.start * shape.stride),
-        }
+        let [oh, ow] = shape.output();
+        let image = row / shape.input[0];
+        let row = Line::new(shape, oh, row % shape.input[0]);
+        let before = (image * oh + row.seen_by.start) * ow;
+        Self { shape, before, row, column: Line::new(shape, ow, 0) }
     }
 
-    /// Those of input column `c`.
+    /// The windows that see the next pixel of the row.
     #[inline(always)]
-    pub fn windows(&self, c: usize) -> Windows {
-        let windows = windows(self.shape, c, self.columns);
-        let place = (c + self.shape.padding).saturating_sub(windows.start * self.shape.stride);
-        Windows {
-            first: self.first + windows.start,
-            size: [self.rows, windows.len()],
-            place: self.place * self.shape.kernel + place,
-        }
+    pub fn of_next(&mut self) -> Windows {
+        let Self { shape, before, row, column } = self;
+        let windows = Windows {
+            first: *before + column.seen_by.start,
+            size: [row.seen_by.len(), column.seen_by.len()],
+            place: row.place(shape) * shape.kernel + column.place(shape),
+        };
+        column.step(shape);
+        windows
     }
-}
-
-/// The windows, of `count`, that see row or column `at` of an image: none, in a range that may be
-/// backwards, where windows lie apart.
-#[inline(always)]
-fn windows(shape: &PoolShape, at: usize, count: usize) -> Range<usize> {
-    let at = at + shape.padding;
-    let first = (at + 1).saturating_sub(shape.kernel).div_ceil(shape.stride);
-    first..(at / shape.stride + 1).min(count)
 }

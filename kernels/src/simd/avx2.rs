@@ -3,7 +3,7 @@
 #[allow(clippy::wildcard_imports)] // each name says its instruction set
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// Compiles `kernel` with AVX2 and FMA.
 ///
@@ -65,6 +65,28 @@ unsafe fn number(v: __m256) -> __m256 {
     unsafe { _mm256_cmp_ps::<_CMP_ORD_Q>(v, v) }
 }
 
+/// Writes the first `n < 8` floats.
+#[inline(always)]
+pub(super) unsafe fn store_few(mut p: *mut f32, v: __m256, n: usize) {
+    // SAFETY: the caller has AVX2, and `n` floats at `p`: the parts add up to `n`.
+    unsafe {
+        let mut rest = _mm256_castps256_ps128(v);
+        if n & 4 != 0 {
+            _mm_storeu_ps(p, rest);
+            p = p.add(4);
+            rest = _mm256_extractf128_ps::<1>(v);
+        }
+        if n & 2 != 0 {
+            _mm_storel_pd(p.cast(), _mm_castps_pd(rest));
+            p = p.add(2);
+            rest = _mm_movehl_ps(rest, rest);
+        }
+        if n & 1 != 0 {
+            _mm_store_ss(p, rest);
+        }
+    }
+}
+
 macro_rules! each {
     ($f:ident($($x:expr),*)) => { [$f($($x[0]),*), $f($($x[1]),*)] };
 }
@@ -104,9 +126,16 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_first(p: *mut f32, v: Self::V, n: usize) {
+        // Masked stores are slow on AMD's CPUs; these branches always go the same way in a loop.
         unsafe {
-            _mm256_maskstore_ps(p, first(n), v[0]);
-            _mm256_maskstore_ps(p.wrapping_add(8), first(n.saturating_sub(8)), v[1]);
+            if n >= LANES {
+                Self::store(p, v);
+            } else if n >= 8 {
+                _mm256_storeu_ps(p, v[0]);
+                store_few(p.add(8), v[1], n - 8);
+            } else {
+                store_few(p, v[0], n);
+            }
         }
     }
     #[inline(always)]
@@ -172,6 +201,12 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
         unsafe { each!(_mm256_blendv_ps(b, a, mask)) }
+    }
+    #[inline(always)]
+    unsafe fn keep(mask: Self::M, v: Self::V) -> Self::V {
+        // Not a blend with zero: with a store behind it, that is compiled to a masked store, which
+        // AMD's CPUs do slowly.
+        unsafe { each!(_mm256_and_ps(mask, v)) }
     }
     #[inline(always)]
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {

@@ -3,7 +3,8 @@
 #[allow(clippy::wildcard_imports)] // each name says its instruction set
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::avx2::store_few;
+use super::{Kernel, LANES, Simd};
 
 /// Compiles `kernel` with AVX-512.
 ///
@@ -50,7 +51,18 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_first(p: *mut f32, v: Self::V, n: usize) {
-        unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
+        // A masked store counts as sixteen floats when the CPU looks whether a later load may pass
+        // it; the branches always go the same way in a loop.
+        unsafe {
+            if n >= LANES {
+                Self::store(p, v);
+            } else if n >= 8 {
+                _mm256_storeu_ps(p, _mm512_castps512_ps256(v));
+                store_few(p.add(8), _mm512_extractf32x8_ps::<1>(v), n - 8);
+            } else {
+                store_few(p, _mm512_castps512_ps256(v), n);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
@@ -102,6 +114,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V {
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
+    }
+    #[inline(always)]
+    unsafe fn keep(mask: Self::M, v: Self::V) -> Self::V {
+        unsafe { _mm512_maskz_mov_ps(mask, v) }
     }
     #[inline(always)]
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {

@@ -143,6 +143,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn beats(a: Self::V, b: Self::V) -> Self::M;
     /// `a` where the mask is set, else `b`.
     unsafe fn select(mask: Self::M, a: Self::V, b: Self::V) -> Self::V;
+    /// `v` where the mask is set, else zero.
+    unsafe fn keep(mask: Self::M, v: Self::V) -> Self::V;
     /// Which bytes, of sixteen at `p`, are `byte`.
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M;
     /// Writes sixteen bytes: the lanes, which are whole numbers from 0 to 255.

@@ -102,6 +102,10 @@ impl Simd for Portable {
         lanes!(i => if mask[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    unsafe fn keep(mask: Self::M, v: Self::V) -> Self::V {
+        lanes!(i => if mask[i] { v[i] } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M {
         // SAFETY: the caller has sixteen bytes at `p`.
         let bytes = unsafe { p.cast::<[u8; LANES]>().read_unaligned() };

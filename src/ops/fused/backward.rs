@@ -146,8 +146,7 @@ impl Tail {
         let channels = shape[1];
         let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
         // With an addend its gradient takes the place of `dz`; without, the layer's does.
-        let mut other =
-            self.wanted.add.then(|| buffer::arbitrary(shape.iter().product::<usize>()));
+        let mut other = self.wanted.add.then(|| buffer::arbitrary(shape.iter().product::<usize>()));
         norm::backward(
             self.isa,
             args,

@@ -5,7 +5,9 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, ExtensionType, Flex, backend_extension};
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, Dispatch, ExtensionType, Flex, backend_extension,
+};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DispatchTensor, Tensor};
@@ -62,8 +64,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         spec: BlockSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let BlockInputs { x, weight, bias, gamma, beta, add, mean, variance } = inputs;
-        let nodes =
-            [x.node(), weight.node(), bias.node(), gamma.node(), beta.node(), add.node()];
+        let nodes = [x.node(), weight.node(), bias.node(), gamma.node(), beta.node(), add.node()];
         let inputs = BlockInputs {
             x: x.into_primitive(),
             weight: weight.into_primitive(),
@@ -134,9 +135,7 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
     };
     let spec = BlockSpec {
         layer: LayerSpec::new(layer, [h, w]),
-        norm: tail
-            .norm
-            .map(|norm| NormSpec { epsilon: norm.epsilon, training: tail.training }),
+        norm: tail.norm.map(|norm| NormSpec { epsilon: norm.epsilon, training: tail.training }),
         activation: match tail.activation {
             Some(Activation::Relu) => tinderbox_kernels::conv::Activation::Relu,
             Some(Activation::Relu6) => tinderbox_kernels::conv::Activation::Relu6,

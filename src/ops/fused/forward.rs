@@ -11,7 +11,9 @@ use tinderbox_kernels::pool::{self, PoolShape};
 use tinderbox_kernels::{Isa, buffer, norm};
 
 use super::block::BlockInputs;
-use super::tensor::{channels_first, channels_last, contiguous, dims, from_channels_last, in_order};
+use super::tensor::{
+    channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
+};
 use crate::ops::Pool;
 
 /// What a block computes.
@@ -235,8 +237,7 @@ impl Block<'_> {
     fn plain(&self, weight: &[f32], bias: Option<&[f32]>) -> Parts {
         let addend = self.addend();
         let activation = self.spec.activation;
-        if let (LayerShape::Conv(shape), Some(pool), None) =
-            (self.layer, self.spec.pool, &addend)
+        if let (LayerShape::Conv(shape), Some(pool), None) = (self.layer, self.spec.pool, &addend)
             && let Some(shape) = fusable(&shape, pool)
         {
             let [n, ph, pw, co] = [shape.conv.n, shape.ph(), shape.pw(), shape.conv.co];
@@ -269,9 +270,8 @@ impl Block<'_> {
         let beta = in_order(self.inputs.beta.clone());
         let scale: Vec<f32> =
             gamma.storage::<f32>().iter().zip(&inverse).map(|(g, i)| g * i).collect();
-        let shift: Vec<f32> = (0..channels)
-            .map(|c| beta.storage::<f32>()[c] - mean[c] * scale[c])
-            .collect();
+        let shift: Vec<f32> =
+            (0..channels).map(|c| beta.storage::<f32>()[c] - mean[c] * scale[c]).collect();
         let addend = self.addend();
         let mut z = buffer::arbitrary(raw.len());
         let apply = norm::Apply {

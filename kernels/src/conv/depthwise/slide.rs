@@ -314,8 +314,7 @@ unsafe fn any<S: Simd, const PARTIAL: bool>(line: &Line, axis: &Axis, blocks: Ra
                     let mut x = row;
                     let mut q = 0;
                     while q < inside.len() {
-                        let value =
-                            if PARTIAL { S::load_first(x, channels) } else { S::load(x) };
+                        let value = if PARTIAL { S::load_first(x, channels) } else { S::load(x) };
                         sum = S::fma(value, S::load(weights.add(q * LANES)), sum);
                         x = x.wrapping_add(axis.dilation * channels);
                         q += 1;

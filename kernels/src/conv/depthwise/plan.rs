@@ -36,7 +36,9 @@ impl Blocks {
     /// The blocks in groups, so that `taps` vectors for each block of a group fit into cache.
     #[inline(always)]
     pub(super) fn groups(self, taps: usize) -> usize {
-        (self.count() * taps * LANES * size_of::<f32>()).div_ceil(WEIGHTS_IN_CACHE).min(self.count())
+        (self.count() * taps * LANES * size_of::<f32>())
+            .div_ceil(WEIGHTS_IN_CACHE)
+            .min(self.count())
     }
 
     #[inline(always)]
@@ -113,7 +115,8 @@ impl Plan {
                         *vector = [0.0; LANES];
                         vector[..lanes].copy_from_slice(bias.unwrap_or(&[0.0; LANES][..lanes]));
                     }
-                    for (p, q) in (0..row.taps).flat_map(|p| (0..column.taps).map(move |q| (p, q))) {
+                    for (p, q) in (0..row.taps).flat_map(|p| (0..column.taps).map(move |q| (p, q)))
+                    {
                         let tap = row.kernel(p) * kernel[1] + column.kernel(q);
                         if let Some(vector) = vectors.next() {
                             *vector = [0.0; LANES];

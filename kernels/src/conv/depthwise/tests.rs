@@ -16,7 +16,13 @@ fn shapes() -> impl Strategy<Value = ConvShape> {
         })
         .prop_map(|((len, kernel, stride), dilation, before, after)| {
             let reach = (kernel - 1) * dilation + 1;
-            (len.max(reach.saturating_sub(before + after)).max(1), kernel, stride, dilation, [before, after])
+            (
+                len.max(reach.saturating_sub(before + after)).max(1),
+                kernel,
+                stride,
+                dilation,
+                [before, after],
+            )
         });
     (0..4usize, channels, axis.clone(), axis).prop_map(|(n, c, rows, columns)| ConvShape {
         n,
@@ -192,7 +198,7 @@ fn best(mut work: impl FnMut()) -> f64 {
         start.elapsed().as_secs_f64()
     };
     let once = time(&mut work).max(1e-5);
-    let times = ((0.25 / once) as usize).clamp(5, 200);
+    let times = ((0.1 / once) as usize).clamp(5, 200);
     (0..times).map(|_| time(&mut work)).fold(f64::INFINITY, f64::min)
 }
 
@@ -202,10 +208,22 @@ fn best(mut work: impl FnMut()) -> f64 {
 fn speed() {
     let only = std::env::var("ONLY").unwrap_or_default();
     let batch = [
-        (128, 32, 32, 3, 1), (128, 96, 32, 3, 1), (128, 144, 32, 3, 1), (128, 144, 32, 3, 2),
-        (128, 192, 16, 3, 1), (128, 384, 8, 3, 1), (128, 576, 8, 3, 1), (128, 576, 8, 3, 2),
-        (128, 960, 4, 3, 1), (16, 32, 112, 3, 1), (16, 96, 112, 3, 2), (16, 144, 56, 3, 1),
-        (128, 72, 28, 5, 2), (128, 120, 28, 5, 1), (32, 96, 56, 7, 1), (32, 768, 7, 7, 1),
+        (128, 32, 32, 3, 1),
+        (128, 96, 32, 3, 1),
+        (128, 144, 32, 3, 1),
+        (128, 144, 32, 3, 2),
+        (128, 192, 16, 3, 1),
+        (128, 384, 8, 3, 1),
+        (128, 576, 8, 3, 1),
+        (128, 576, 8, 3, 2),
+        (128, 960, 4, 3, 1),
+        (16, 32, 112, 3, 1),
+        (16, 96, 112, 3, 2),
+        (16, 144, 56, 3, 1),
+        (128, 72, 28, 5, 2),
+        (128, 120, 28, 5, 1),
+        (32, 96, 56, 7, 1),
+        (32, 768, 7, 7, 1),
     ];
     for (n, c, size, kernel, stride) in batch {
         let shape = plain(n, c, size, kernel, stride);

@@ -119,6 +119,10 @@ pub(crate) trait Simd: Copy {
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(p: *const f32) -> Self::V;
     unsafe fn store(p: *mut f32, v: Self::V);
+    /// Asks for the line of `p`, which may lie anywhere, to be brought into the second-level cache.
+    unsafe fn prefetch(p: *const f32);
+    /// Asks for the line of `p`, which may lie anywhere, to be made ready to be written.
+    unsafe fn prefetch_write(p: *mut f32);
     /// The first `n <= 16` floats at `p`, then zeros; no float beyond them is touched.
     unsafe fn load_first(p: *const f32, n: usize) -> Self::V;
     /// Writes the first `n <= 16` floats.

@@ -37,6 +37,10 @@ impl Simd for Portable {
         unsafe { p.cast::<[f32; LANES]>().write_unaligned(v) }
     }
     #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+    #[inline(always)]
+    unsafe fn prefetch_write(_: *mut f32) {}
+    #[inline(always)]
     unsafe fn load_first(p: *const f32, n: usize) -> Self::V {
         let mut v = [0.0; LANES];
         // SAFETY: the caller has `n` floats at `p`, and `n` is at most 16.

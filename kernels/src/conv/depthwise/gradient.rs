@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::ahead::Ahead;
 use super::axis::Axis;
 use super::plan::Blocks;
 use crate::Isa;
@@ -73,7 +74,7 @@ impl Kernel for Rows<'_> {
         let [row_axis, columns] = axes;
         let taps = row_axis.taps * columns.taps;
         let groups = blocks.groups(taps);
-        let line_len = row_axis_len(shape);
+        let row_len = shape.input[1] * shape.ci;
         let mut next = rows.start;
         while next < rows.end {
             let image = next / row_axis.count;
@@ -88,10 +89,11 @@ impl Kernel for Rows<'_> {
                     // that are inside are read and, in them, columns that are inside; the sums have
                     // all blocks and taps.
                     unsafe {
-                        let image = x.as_ptr().add(image * row_axis.len * line_len);
+                        let image = x.as_ptr().add(image * row_axis.len * row_len);
                         let line = Line {
-                            x: image.wrapping_offset(first * line_len as isize),
-                            x_row: row_axis.dilation * line_len,
+                            x: image.wrapping_offset(first * row_len as isize),
+                            x_row: row_axis.dilation * row_len,
+                            ahead: Ahead::new(image, row_len, row_axis, u),
                             rows: inside.len(),
                             dy: dy.as_ptr().add(row * columns.count * blocks.channels),
                             sums: sums.as_mut_ptr().add(inside.start * columns.taps * LANES),
@@ -108,17 +110,13 @@ impl Kernel for Rows<'_> {
     }
 }
 
-/// Floats of one row of the input.
-fn row_axis_len(shape: &ConvShape) -> usize {
-    shape.input[1] * shape.ci
-}
-
 /// One row of the output, with the rows of the input that it meets.
 struct Line {
     /// The first of those rows.
     x: *const f32,
     /// Floats from one row of taps to the next.
     x_row: usize,
+    ahead: Ahead,
     rows: usize,
     dy: *const f32,
     /// The sums of the first block, from the first row of taps that is inside.
@@ -230,7 +228,18 @@ unsafe fn tile<
                 sums: line.sums.add(block * line.block + tap * LANES),
                 sums_row: axis.taps * LANES,
             };
-            if mask & all == all {
+            if tap == 0 {
+                let from = start * channels as isize + c as isize;
+                let mut column = 0;
+                while column < apart.max(STRIDE) {
+                    line.ahead.read::<S, T>(from + (column * T * channels) as isize, channels);
+                    column += 1;
+                }
+                unroll!(t in few T => {
+                    S::prefetch(at.dy.wrapping_add((axis.count + t) * channels));
+                });
+            }
+            if T >= 4 && mask & all == all {
                 step::<S, T, TAPS, STRIDE, false, PARTIAL>(line, at);
             } else {
                 step::<S, T, TAPS, STRIDE, true, PARTIAL>(line, at);
@@ -273,10 +282,9 @@ unsafe fn step<
     // SAFETY: the caller's.
     unsafe {
         let mut gradients = [S::splat(0.0); T];
-        let mut dy = at.dy;
         unroll!(t in few T => {
+            let dy = at.dy.add(t * channels);
             gradients[t] = if PARTIAL { S::load_first(dy, channels) } else { S::load(dy) };
-            dy = dy.wrapping_add(channels);
         });
         let (mut sums_row, mut row) = (at.sums, at.x);
         let mut left = line.rows;

@@ -19,6 +19,7 @@ macro_rules! unroll {
     };
 }
 
+mod ahead;
 mod axis;
 mod gradient;
 mod plan;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::ahead::Ahead;
 use super::axis::Axis;
 use super::plan::{Blocks, Plan};
 use crate::Isa;
@@ -74,7 +75,7 @@ impl Kernel for Rows<'_> {
                     let axis = &row_axes[phase];
                     let inside = axis.inside(u);
                     let first = axis.start(u) + (inside.start * axis.dilation) as isize;
-                    let line = (plan.read[1] * channels) as isize;
+                    let row_len = plan.read[1] * channels;
                     for (column, columns) in column_axes.iter().enumerate() {
                         let pair = phase * column_axes.len() + column;
                         let tap = inside.start * columns.taps * LANES;
@@ -82,14 +83,17 @@ impl Kernel for Rows<'_> {
                         // rows of y are as long as the plan says; of x, rows that are inside are
                         // read and, in them, columns that are inside.
                         unsafe {
+                            let x = x.as_ptr().add(image * image_len);
                             let line = Line {
-                                x: x.as_ptr().add(image * image_len).wrapping_offset(first * line),
-                                x_row: axis.dilation * plan.read[1] * channels,
+                                x: x.wrapping_offset(first * row_len as isize),
+                                x_row: axis.dilation * row_len,
+                                ahead: Ahead::new(x, row_len, axis, u),
                                 rows: inside.len(),
                                 packed: packed.as_ptr().add(offsets[pair]),
                                 block: Plan::block_len(axis, columns),
                                 tap,
                                 y: y.as_mut_ptr().add((row - rows.start) * width * channels),
+                                y_row: width * channels,
                                 all: plan.blocks,
                                 bounds: plan.bounds,
                             };
@@ -109,6 +113,7 @@ struct Line {
     x: *const f32,
     /// Floats from one row of taps to the next.
     x_row: usize,
+    ahead: Ahead,
     /// How many rows of taps are inside.
     rows: usize,
     /// The first block's weights.
@@ -118,6 +123,8 @@ struct Line {
     /// Where the first tap that is inside stands among the taps of a block.
     tap: usize,
     y: *mut f32,
+    /// Floats from one row of y to the next.
+    y_row: usize,
     all: Blocks,
     bounds: (f32, f32),
 }
@@ -214,7 +221,14 @@ unsafe fn tile<S: Simd, const T: usize, const TAPS: usize, const STRIDE: usize>(
                 y: y.add(c),
                 y_column,
             };
-            if mask & all == all {
+            let from = start * channels as isize + c as isize;
+            let mut column = 0;
+            while column < STRIDE {
+                line.ahead.read::<S, T>(from + (column * T * channels) as isize, channels);
+                column += 1;
+            }
+            // What is seldom the inner part of a row does not get code of its own.
+            if T >= 4 && mask & all == all {
                 step::<S, T, TAPS, STRIDE, false>(line, at);
             } else {
                 step::<S, T, TAPS, STRIDE, true>(line, at);
@@ -279,10 +293,10 @@ unsafe fn step<
             left -= 1;
         }
         let (low, high) = (S::splat(line.bounds.0), S::splat(line.bounds.1));
-        let mut y = at.y;
         unroll!(t in few T => {
+            let y = at.y.add(t * at.y_column);
             S::store(y, S::min(high, S::max(low, sums[t])));
-            y = y.wrapping_add(at.y_column);
+            S::prefetch_write(y.wrapping_add(line.y_row));
         });
     }
 }

@@ -198,7 +198,7 @@ fn best(mut work: impl FnMut()) -> f64 {
         start.elapsed().as_secs_f64()
     };
     let once = time(&mut work).max(1e-5);
-    let times = ((0.25 / once) as usize).clamp(5, 200);
+    let times = ((0.1 / once) as usize).clamp(5, 200);
     (0..times).map(|_| time(&mut work)).fold(f64::INFINITY, f64::min)
 }
 

@@ -100,8 +100,8 @@ impl Windows {
         let conv = &shape.conv;
         let row = conv.padded(1) * conv.ci;
         let image = conv.padded(0) * row;
-        // Offsets are kept in 32 bits, and a group of images has less than 2^20 floats beyond one.
-        assert!(image < 1 << 31, "an image of more than 8 GiB");
+        // Places in a group of images, which is small or a single one, are kept in 32 bits.
+        assert!(image.max(shape.image_len()) < 1 << 30, "an image of more than 4 GiB");
         let run = conv.kernel[1] * conv.ci;
         let (down, right) = (conv.stride[0] * row, conv.stride[1] * conv.ci);
         let mut slots = [0; 256];

@@ -127,7 +127,7 @@ impl Plan<'_> {
     /// The gradient of a group of images.
     fn images(&self, isa: Isa, images: Range<usize>, dx: &mut [f32]) {
         let conv = &self.shape.conv;
-        let elements = images.len() * self.shape.ph() * self.shape.pw();
+        let elements = images.len() * self.windows.ph * self.windows.pw;
         let values = elements * conv.co.min(CHANNELS) + LANES;
         let windows = WINDOW * (elements * (self.shape.pool * self.shape.pool).min(conv.co) + 1);
         // Where steps of sixteen floats end with runs, nothing is touched beside the windows.
@@ -224,7 +224,7 @@ impl Group<'_> {
     /// Gradients and slots of this group and the images after it.
     #[inline(always)]
     fn dy(&self) -> &[f32] {
-        &self.plan.dy[self.images.start * self.plan.shape.image_len()..]
+        &self.plan.dy[self.images.start * self.plan.windows.elements..]
     }
 
     /// Lists the windows that any element of a block of channels goes to, and answers how many there
@@ -236,8 +236,8 @@ impl Group<'_> {
     #[inline(always)]
     unsafe fn list_elements<S: Simd>(&mut self, channels: &Range<usize>) -> usize {
         let Plan { shape, windows, .. } = *self.plan;
-        let (ph, pw, co) = (shape.ph(), shape.pw(), shape.conv.co);
-        let (names, image_len) = (shape.pool * shape.pool, shape.image_len());
+        let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
+        let (names, image_len) = (shape.pool * shape.pool, windows.elements);
         let elements = self.images.len() * ph * pw;
         assert!(channels.len() <= CHANNELS && channels.end <= co);
         assert!(self.channels.len() >= elements * channels.len() + LANES);
@@ -286,7 +286,7 @@ impl Group<'_> {
         slot: u8,
         end: usize,
     ) -> usize {
-        let first = self.images.start * self.plan.shape.image_len();
+        let first = self.images.start * self.plan.windows.elements;
         let slots = &self.plan.slots[first..];
         // SAFETY: the caller's promises; sixteen slots are read only where sixteen are left. Those
         // after the `n` come last in what is written, and are not counted.

@@ -93,6 +93,10 @@ struct Windows {
     down: usize,
     /// From the first window of a pool to that of a slot; 0 for bytes that are no slots.
     slots: [u32; 256],
+    /// Rows and columns of a pooled image, and its elements: computed once, as they take divisions.
+    ph: usize,
+    pw: usize,
+    elements: usize,
 }
 
 impl Windows {
@@ -109,6 +113,8 @@ impl Windows {
             *offset = (slot / shape.pool * down + slot % shape.pool * right) as u32;
         }
         let (right, down) = (shape.pool * right, shape.pool * down);
-        Self { row, image, run, across: run.div_ceil(crate::simd::LANES), right, down, slots }
+        let across = run.div_ceil(crate::simd::LANES);
+        let (ph, pw, elements) = (shape.ph(), shape.pw(), shape.image_len());
+        Self { row, image, run, across, right, down, slots, ph, pw, elements }
     }
 }

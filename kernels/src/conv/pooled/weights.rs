@@ -121,18 +121,18 @@ impl Source<'_> {
     /// The gradient of some channels over some images.
     fn chunk(&self, isa: Isa, images: Range<usize>, channels: Range<usize>, dw: &mut [f32]) {
         let mut fresh = true;
-        let (ph, image) = (self.shape.ph(), self.windows.image);
+        let (ph, pw, image) = (self.windows.ph, self.windows.pw, self.windows.image);
         let together = (BAND / image).clamp(1, images.len());
         let rows = if image <= BAND { ph } else { (BAND / self.windows.down).clamp(1, ph) };
         let copied = (together * image + LANES).next_multiple_of(LANES);
-        with_scratch(copied + 2 * together * rows * self.shape.pw(), |scratch| {
+        with_scratch(copied + 2 * together * rows * pw, |scratch| {
             let (copy, list) = scratch.split_at_mut(copied);
             for first in images.clone().step_by(together) {
                 let images = first..images.end.min(first + together);
                 let x = self.input(&images, copy);
                 for row in (0..ph).step_by(rows) {
                     let rows = row..ph.min(row + rows);
-                    let elements = [images.clone(), rows, 0..self.shape.pw()];
+                    let elements = [images.clone(), rows, 0..pw];
                     let channels = channels.clone();
                     isa.run(Band { source: self, x, elements, channels, list, dw, fresh });
                     fresh = false;
@@ -216,7 +216,7 @@ impl Band<'_> {
     unsafe fn list_elements(&self, o: usize, list: *mut Entry) -> usize {
         let Source { shape, windows, dy, slots, .. } = *self.source;
         let [images, rows, columns] = &self.elements;
-        let (ph, pw, co) = (shape.ph(), shape.pw(), shape.conv.co);
+        let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
         let names = shape.pool * shape.pool;
         let mut count = 0;
         for n in images.clone() {

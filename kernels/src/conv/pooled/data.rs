@@ -10,7 +10,7 @@ use crate::parallel::{Shared, for_each, part, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
 use super::padded::{crop, is_padded};
-use super::tiles::{Sums, Tiling, by_tile};
+use super::tiles::{Sums, Tile, by_tile, tiles};
 use super::{DEAD, PooledShape, Windows};
 
 /// Channels whose weights are used together.
@@ -46,13 +46,13 @@ pub fn backward_data(
     let windows = Windows::new(shape);
     let (n, co, kh) = (shape.conv.n, shape.conv.co, shape.conv.kernel[0]);
     let sums = isa.run(Sums).min(TILE / co.min(CHANNELS)).max(1);
-    let tiling = Tiling::new(kh, windows.across, sums);
+    let tiles = tiles(kh, windows.across, sums);
     let work = shape.image_len() * kh * windows.across;
     let group = (WORK.div_ceil(work)).min(GROUP / windows.image).max(1);
     let items = n.div_ceil(group);
     with_scratch(co * kh * windows.across * LANES, |packed| {
-        pack(shape, &tiling, weights, packed);
-        let plan = Plan { shape, windows: &windows, tiling, dy, slots, packed };
+        pack(shape, &tiles, weights, packed);
+        let plan = Plan { shape, windows: &windows, tiles: &tiles, dy, slots, packed };
         let image = shape.conv.input[0] * shape.conv.input[1] * shape.conv.ci;
         let shared = Shared::new(dx);
         for_each(items, |item| {
@@ -71,7 +71,7 @@ fn block(co: usize, index: usize) -> Range<usize> {
 
 /// Rearranges the weights: for each block of channels, each tile, each channel of the block, the
 /// tile's rows of steps of sixteen floats; zeros after the end of a run.
-fn pack(shape: &PooledShape, tiling: &Tiling, weights: &[f32], packed: &mut [f32]) {
+fn pack(shape: &PooledShape, tiles: &[Tile], weights: &[f32], packed: &mut [f32]) {
     let (ci, co) = (shape.conv.ci, shape.conv.co);
     let [kh, kw] = shape.conv.kernel;
     let channel = packed.len() / co;
@@ -81,13 +81,13 @@ fn pack(shape: &PooledShape, tiling: &Tiling, weights: &[f32], packed: &mut [f32
         // SAFETY: the blocks are disjoint.
         let packed = unsafe { shared.part(channels.start * channel..channels.end * channel) };
         let mut next = packed.iter_mut();
-        for tile in (0..tiling.len()).map(|index| tiling.tile(index)) {
-            let run = tile.across.start * LANES..tile.across.end * LANES;
+        for tile in tiles {
+            let (start, len) = (tile.start[1] * LANES, tile.len[1] * LANES);
             for o in channels.clone() {
                 let weights = &weights[o * ci * kh * kw..][..ci * kh * kw];
-                for p in tile.rows.clone() {
-                    let (mut q, mut i) = (run.start / ci, run.start % ci);
-                    for to in next.by_ref().take(run.len()) {
+                for p in tile.start[0]..tile.start[0] + tile.len[0] {
+                    let (mut q, mut i) = (start / ci, start % ci);
+                    for to in next.by_ref().take(len) {
                         *to = if q < kw { weights[(i * kh + p) * kw + q] } else { 0.0 };
                         i += 1;
                         if i == ci {
@@ -104,37 +104,45 @@ fn pack(shape: &PooledShape, tiling: &Tiling, weights: &[f32], packed: &mut [f32
 struct Plan<'a> {
     shape: &'a PooledShape,
     windows: &'a Windows,
-    tiling: Tiling,
+    tiles: &'a [Tile],
     dy: &'a [f32],
     slots: &'a [u8],
     packed: &'a [f32],
 }
 
-/// A window to add to: where it starts, and the end of its elements in the lists.
+/// A window to add to: where it starts, the first channel of its pooled element in the group's
+/// gradients, and the end of its channels in the list.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Window {
     offset: u32,
+    element: u32,
     end: u32,
 }
+
+/// Floats of scratch that a window takes.
+const WINDOW: usize = 3;
 
 impl Plan<'_> {
     /// The gradient of a group of images.
     fn images(&self, isa: Isa, images: Range<usize>, dx: &mut [f32]) {
         let conv = &self.shape.conv;
-        let elements = images.len() * self.shape.ph() * self.shape.pw();
-        let values = (elements * conv.co.min(CHANNELS) + LANES).next_multiple_of(LANES);
-        let windows = 2 * elements * (self.shape.pool * self.shape.pool).min(conv.co) + 2;
+        let elements = images.len() * self.windows.ph * self.windows.pw;
+        let values = elements * conv.co.min(CHANNELS) + LANES;
+        let windows = WINDOW * (elements * (self.shape.pool * self.shape.pool).min(conv.co) + 1);
         // Where steps of sixteen floats end with runs, nothing is touched beside the windows.
         let aside = is_padded(conv) || !self.windows.run.is_multiple_of(LANES);
-        let copied = if aside { images.len() * self.windows.image + LANES } else { 0 };
-        with_scratch(2 * values + windows + copied, |scratch| {
-            let (lists, copy) = scratch.split_at_mut(2 * values + windows);
-            let (dys, rest) = lists.split_at_mut(values);
-            let (channels, windows) = rest.split_at_mut(values);
+        let copied = if aside {
+            (images.len() * self.windows.image + LANES).next_multiple_of(LANES)
+        } else {
+            0
+        };
+        with_scratch(values + windows + copied, |scratch| {
+            let (copy, lists) = scratch.split_at_mut(copied);
+            let (channels, windows) = lists.split_at_mut(values);
             let to = if aside { &mut *copy } else { &mut *dx };
             to.fill(0.0);
-            isa.run(Group { plan: self, images: images.clone(), dys, channels, windows, dx: to });
+            isa.run(Group { plan: self, images: images.clone(), channels, windows, dx: to });
             if aside {
                 let len = self.windows.image;
                 let image = conv.input[0] * conv.input[1] * conv.ci;
@@ -147,12 +155,11 @@ impl Plan<'_> {
     }
 }
 
-/// A group of images: lists of elements (`dys`, and `channels` in the block as bits of integers),
-/// the `windows` they go to, and padded images of the gradient.
+/// A group of images: lists of `windows` and of the `channels` of the block that go to them, both as
+/// bits of integers, and padded images of the gradient.
 struct Group<'a> {
     plan: &'a Plan<'a>,
     images: Range<usize>,
-    dys: &'a mut [f32],
     channels: &'a mut [f32],
     windows: &'a mut [f32],
     dx: &'a mut [f32],
@@ -163,7 +170,7 @@ impl Kernel for Group<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let Plan { shape, windows, tiling, packed, .. } = self.plan;
+        let Plan { shape, windows, tiles, packed, .. } = self.plan;
         let (co, kh) = (shape.conv.co, shape.conv.kernel[0]);
         let last = windows.across * LANES - windows.run;
         assert_eq!(packed.len(), co * kh * windows.across * LANES);
@@ -173,26 +180,23 @@ impl Kernel for Group<'_> {
             // SAFETY: this CPU has `S`.
             let count = unsafe { self.list_elements::<S>(&channels) };
             let packed = &packed[channels.start * kh * windows.across * LANES..];
-            for index in 0..tiling.len() {
-                let tile = tiling.tile(index);
+            for tile in *tiles {
                 // How many of the last sixteen floats are of the run.
-                let ends = tile.across.end == windows.across;
+                let ends = tile.start[1] + tile.len[1] == windows.across;
                 let mut inside = [1; LANES];
                 inside[if ends { LANES - last } else { LANES }..].fill(0);
                 // SAFETY: this CPU has `S`. The windows lie in the images of `dx`, with what a step
                 // of sixteen reads beyond the last run; the lists name channels of this block,
                 // whose weights are in `packed`.
                 unsafe {
+                    let before = channels.len() * tile.before * LANES;
                     let work = Work {
                         windows: self.windows.as_ptr().cast(),
                         count,
-                        dys: self.dys.as_ptr(),
                         channels: self.channels.as_ptr().cast(),
-                        weights: packed.as_ptr().add(channels.len() * tiling.before(&tile) * LANES),
-                        dx: self
-                            .dx
-                            .as_mut_ptr()
-                            .add(tile.rows.start * windows.row + tile.across.start * LANES),
+                        dy: self.dy().as_ptr(),
+                        weights: packed.as_ptr().add(before),
+                        dx: self.dx.as_mut_ptr().add(tile.offset(windows.row)),
                         row: windows.row,
                         inside: inside.as_ptr(),
                     };
@@ -217,33 +221,38 @@ const fn numbers() -> [u32; CHANNELS + LANES] {
 }
 
 impl Group<'_> {
-    /// Lists the elements of a block of channels by their windows, and answers how many windows have
-    /// any.
+    /// Gradients and slots of this group and the images after it.
+    #[inline(always)]
+    fn dy(&self) -> &[f32] {
+        &self.plan.dy[self.images.start * self.plan.windows.elements..]
+    }
+
+    /// Lists the windows that any element of a block of channels goes to, and answers how many there
+    /// are. Windows that follow each other are of different images as far as possible: so nothing
+    /// is read back that was only just written.
     ///
     /// # Safety
     /// The CPU must have `S`.
     #[inline(always)]
     unsafe fn list_elements<S: Simd>(&mut self, channels: &Range<usize>) -> usize {
-        let Plan { shape, windows, dy, slots, .. } = *self.plan;
-        let (ph, pw, co) = (shape.ph(), shape.pw(), shape.conv.co);
-        let names = shape.pool * shape.pool;
+        let Plan { shape, windows, .. } = *self.plan;
+        let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
+        let (names, image_len) = (shape.pool * shape.pool, windows.elements);
         let elements = self.images.len() * ph * pw;
         assert!(channels.len() <= CHANNELS && channels.end <= co);
-        assert!(self.dys.len().min(self.channels.len()) >= elements * channels.len() + LANES);
-        assert!(self.windows.len() >= 2 * (elements * names.min(co) + 1));
+        assert!(self.channels.len() >= elements * channels.len() + LANES);
+        assert!(self.windows.len() >= WINDOW * (elements * names.min(co) + 1));
         let list = self.windows.as_mut_ptr().cast::<Window>();
         let (mut count, mut end) = (0, 0);
-        for n in self.images.clone() {
-            for r in 0..ph {
-                for c in 0..pw {
-                    let element = ((n * ph + r) * pw + c) * co + channels.start;
-                    let first = (n - self.images.start) * windows.image
-                        + r * windows.down
-                        + c * windows.right;
-                    for slot in 0..names {
+        for r in 0..ph {
+            for c in 0..pw {
+                let first = r * windows.down + c * windows.right;
+                for slot in 0..names {
+                    for n in 0..self.images.len() {
+                        let element = n * image_len + (r * pw + c) * co + channels.start;
                         let before = end;
                         // SAFETY: this CPU has `S`. An element has one slot, so at most as many
-                        // entries and windows are listed as the assertions leave room for, and one
+                        // channels and windows are listed as the assertions leave room for, and one
                         // step of sixteen.
                         unsafe {
                             let mut o = 0;
@@ -252,8 +261,10 @@ impl Group<'_> {
                                 end += self.list_slot::<S>(element + o, [o, n], slot as u8, end);
                                 o += LANES;
                             }
-                            let offset = first as u32 + *windows.slots.as_ptr().add(slot);
-                            *list.add(count) = Window { offset, end: end as u32 };
+                            let offset = n * windows.image + first;
+                            let offset = offset as u32 + *windows.slots.as_ptr().add(slot);
+                            let element = element as u32;
+                            *list.add(count) = Window { offset, element, end: end as u32 };
                         }
                         count += usize::from(end > before);
                     }
@@ -263,10 +274,10 @@ impl Group<'_> {
         count
     }
 
-    /// Appends at `end` those of `n <= 16` elements, at channel `o` of the block, that have `slot`.
+    /// Appends at `end` the channels, from `o` on, of those of `n <= 16` elements that have `slot`.
     ///
     /// # Safety
-    /// The CPU must have `S`; the elements must exist, and the lists have room for sixteen more.
+    /// The CPU must have `S`; the elements must exist, and the list have room for sixteen more.
     #[inline(always)]
     unsafe fn list_slot<S: Simd>(
         &mut self,
@@ -275,21 +286,18 @@ impl Group<'_> {
         slot: u8,
         end: usize,
     ) -> usize {
-        let Plan { dy, slots, .. } = *self.plan;
-        // SAFETY: the caller's promises; sixteen elements are read only where sixteen are left. Those
+        let first = self.images.start * self.plan.windows.elements;
+        let slots = &self.plan.slots[first..];
+        // SAFETY: the caller's promises; sixteen slots are read only where sixteen are left. Those
         // after the `n` come last in what is written, and are not counted.
         unsafe {
             let mut bytes = [DEAD; LANES];
-            let (chosen, values);
-            if element + LANES <= dy.len() {
-                chosen = S::bytes_equal(slots.as_ptr().add(element), slot);
-                values = S::load(dy.as_ptr().add(element));
-            } else {
-                std::ptr::copy_nonoverlapping(slots.as_ptr().add(element), bytes.as_mut_ptr(), n);
-                chosen = S::bytes_equal(bytes.as_ptr(), slot);
-                values = S::load_first(dy.as_ptr().add(element), n);
+            let mut from = slots.as_ptr().add(element);
+            if element + LANES > slots.len() {
+                std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), n);
+                from = bytes.as_ptr();
             }
-            S::store_front(self.dys.as_mut_ptr().add(end), chosen, values);
+            let chosen = S::bytes_equal(from, slot);
             let numbers = S::load(NUMBERS.as_ptr().add(o).cast());
             S::store_front(self.channels.as_mut_ptr().add(end), chosen, numbers);
             (S::bits(chosen) & ((1 << n) - 1)).count_ones() as usize
@@ -302,8 +310,8 @@ impl Group<'_> {
 struct Work {
     windows: *const Window,
     count: usize,
-    dys: *const f32,
     channels: *const u32,
+    dy: *const f32,
     weights: *const f32,
     dx: *mut f32,
     row: usize,
@@ -316,18 +324,20 @@ struct Work {
 /// The CPU must have `S`; everything that `work` points to must be valid.
 #[inline(always)]
 unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
-    let Work { windows, count, dys, channels, weights, dx, row, inside } = work;
+    let Work { windows, count, channels, dy, weights, dx, row, inside } = work;
     // SAFETY: the caller's promises.
     unsafe {
         let inside = S::bytes_equal(inside, 1);
         let mut entry = 0;
         for index in 0..count {
-            let Window { offset, end } = *windows.add(index);
-            // From zero and not from what is there: so the additions do not wait for the last window.
+            let Window { offset, element, end } = *windows.add(index);
+            let dy = dy.add(element as usize);
+            // From zero, not from what is there: so the additions do not wait for the last window.
             let mut sums = [[S::splat(0.0); C]; R];
             while entry < end as usize {
-                let dy = S::splat(*dys.add(entry));
-                let weights = weights.add(*channels.add(entry) as usize * (R * C * LANES));
+                let channel = *channels.add(entry) as usize;
+                let dy = S::splat(*dy.add(channel));
+                let weights = weights.add(channel * (R * C * LANES));
                 for r in 0..R {
                     for c in 0..C {
                         let w = S::load(weights.add((r * C + c) * LANES));

@@ -103,6 +103,10 @@ struct Windows {
     down: usize,
     /// From the first window of a pool to that of a slot; 0 for bytes that are no slots.
     slots: [u32; 256],
+    /// Rows and columns of a pooled image, and its elements: computed once, as they take divisions.
+    ph: usize,
+    pw: usize,
+    elements: usize,
 }
 
 impl Windows {
@@ -110,8 +114,8 @@ impl Windows {
         let conv = &shape.conv;
         let row = conv.padded(1) * conv.ci;
         let image = conv.padded(0) * row;
-        // Offsets are kept in 32 bits, and a group of images has less than 2^20 floats beyond one.
-        assert!(image < 1 << 31, "an image of more than 8 GiB");
+        // Places in a group of images, which is small or a single one, are kept in 32 bits.
+        assert!(image.max(shape.image_len()) < 1 << 30, "an image of more than 4 GiB");
         let run = conv.kernel[1] * conv.ci;
         let (down, right) = (conv.stride[0] * row, conv.stride[1] * conv.ci);
         let mut slots = [0; 256];
@@ -119,6 +123,8 @@ impl Windows {
             *offset = (slot / shape.pool * down + slot % shape.pool * right) as u32;
         }
         let (right, down) = (shape.pool * right, shape.pool * down);
-        Self { row, image, run, across: run.div_ceil(crate::simd::LANES), right, down, slots }
+        let across = run.div_ceil(crate::simd::LANES);
+        let (ph, pw, elements) = (shape.ph(), shape.pw(), shape.image_len());
+        Self { row, image, run, across, right, down, slots, ph, pw, elements }
     }
 }

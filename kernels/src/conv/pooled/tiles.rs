@@ -1,54 +1,46 @@
 //! How the window of an output is cut into tiles whose sums stay in registers.
 
-use std::ops::Range;
-
 use crate::parallel::part;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// The most rows and steps of sixteen floats in a tile for which there is code.
 const MOST: [usize; 2] = [5, 6];
 
-/// A window of `kh` runs, `across` steps of sixteen floats each, cut into nearly equal tiles.
+/// A part of a window: some rows, and some steps of sixteen floats of each.
 #[derive(Clone, Copy)]
-pub(super) struct Tiling {
-    kh: usize,
-    across: usize,
-    parts: [usize; 2],
-}
-
-/// Rows and steps of sixteen floats of one tile.
 pub(super) struct Tile {
-    pub rows: Range<usize>,
-    pub across: Range<usize>,
+    /// The first row and step.
+    pub start: [usize; 2],
+    /// How many rows and steps.
+    pub len: [usize; 2],
+    /// Steps in all tiles before this one.
+    pub before: usize,
 }
 
-impl Tiling {
-    /// Tiles of at most `sums` steps of sixteen floats.
-    pub fn new(kh: usize, across: usize, sums: usize) -> Self {
-        let columns = across.div_ceil(MOST[1].min(sums));
-        let widest = across.div_ceil(columns);
-        let rows = kh.div_ceil((sums / widest).clamp(1, MOST[0]));
-        Self { kh, across, parts: [rows, columns] }
+impl Tile {
+    /// Where the tile starts in a window whose rows are `row` floats apart.
+    #[inline(always)]
+    pub fn offset(&self, row: usize) -> usize {
+        self.start[0] * row + self.start[1] * LANES
     }
+}
 
-    /// How many tiles there are.
-    pub fn len(&self) -> usize {
-        self.parts[0] * self.parts[1]
-    }
-
-    /// The `index`-th of them.
-    pub fn tile(&self, index: usize) -> Tile {
-        let [rows, columns] = self.parts;
-        Tile {
-            rows: part(self.kh, rows, index / columns),
-            across: part(self.across, columns, index % columns),
+/// Cuts a window of `kh` runs, of `across` steps of sixteen floats each, into nearly equal tiles of
+/// at most `sums` steps.
+pub(super) fn tiles(kh: usize, across: usize, sums: usize) -> Vec<Tile> {
+    let columns = across.div_ceil(MOST[1].min(sums));
+    let widest = across.div_ceil(columns);
+    let rows = kh.div_ceil((sums / widest).clamp(1, MOST[0]));
+    let mut tiles = Vec::with_capacity(rows * columns);
+    let mut before = 0;
+    for rows in (0..rows).map(|index| part(kh, rows, index)) {
+        for steps in (0..columns).map(|index| part(across, columns, index)) {
+            let len = [rows.len(), steps.len()];
+            tiles.push(Tile { start: [rows.start, steps.start], len, before });
+            before += len[0] * len[1];
         }
     }
-
-    /// Steps of sixteen floats in all tiles before `tile`.
-    pub fn before(&self, tile: &Tile) -> usize {
-        tile.rows.start * self.across + tile.rows.len() * tile.across.start
-    }
+    tiles
 }
 
 /// Answers how many sums of sixteen floats the registers hold, beside what goes into them.
@@ -78,7 +70,7 @@ macro_rules! by_tile {
             (5 1) (5 2) (5 3) (5 4) (5 5) (5 6))
     };
     (@ $tile:expr, $S:ident, $f:ident $arguments:tt $(($r:tt $c:tt))*) => {
-        match ($tile.rows.len(), $tile.across.len()) {
+        match ($tile.len[0], $tile.len[1]) {
             // A tile never has more sums than registers; so the other forms are not compiled.
             $(($r, $c) if $r * $c <= $crate::conv::pooled::tiles::sums::<$S>() => {
                 $crate::conv::pooled::tiles::by_tile!(@call $f, $S, $r, $c, $arguments);

@@ -10,7 +10,7 @@ use crate::parallel::{Shared, for_each, part, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
 use super::padded::{is_padded, pad};
-use super::tiles::{Tiling, by_tile, sums};
+use super::tiles::{Sums, Tile, by_tile, tiles};
 use super::{PooledShape, Windows};
 
 /// Floats of input images that are worked on at a time: 24 KiB of a first cache of 32 KiB.
@@ -49,6 +49,7 @@ pub fn backward_weights(
     let (n, co) = (shape.conv.n, shape.conv.co);
     // Floats of one channel's gradient, as `[kh, across * 16]`.
     let channel = shape.conv.kernel[0] * windows.across * LANES;
+    let tiles = tiles(shape.conv.kernel[0], windows.across, isa.run(Sums));
     let blocks = co.div_ceil(CHANNELS);
     let most = (PARTIAL / (co * channel)).max(1);
     let chunks = ITEMS.div_ceil(blocks).min(n).min(most);
@@ -60,7 +61,7 @@ pub fn backward_weights(
             // SAFETY: the items' channels of their chunks are disjoint.
             let dw = unsafe { shared.part(place.start * channel..place.end * channel) };
             let images = part(n, chunks, chunk);
-            let source = Source { shape, windows: &windows, x, dy, slots };
+            let source = Source { shape, windows: &windows, tiles: &tiles, x, dy, slots };
             source.chunk(isa, images, channels, dw);
         });
         reduce(shape, windows.across * LANES, partial, dw);
@@ -102,6 +103,7 @@ fn reduce(shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
 struct Source<'a> {
     shape: &'a PooledShape,
     windows: &'a Windows,
+    tiles: &'a [Tile],
     x: &'a [f32],
     dy: &'a [f32],
     slots: &'a [u8],
@@ -118,21 +120,22 @@ struct Entry {
 impl Source<'_> {
     /// The gradient of some channels over some images.
     fn chunk(&self, isa: Isa, images: Range<usize>, channels: Range<usize>, dw: &mut [f32]) {
-        dw.fill(0.0);
-        let (ph, image) = (self.shape.ph(), self.windows.image);
+        let mut fresh = true;
+        let (ph, pw, image) = (self.windows.ph, self.windows.pw, self.windows.image);
         let together = (BAND / image).clamp(1, images.len());
         let rows = if image <= BAND { ph } else { (BAND / self.windows.down).clamp(1, ph) };
         let copied = (together * image + LANES).next_multiple_of(LANES);
-        with_scratch(copied + 2 * together * rows * self.shape.pw(), |scratch| {
+        with_scratch(copied + 2 * together * rows * pw, |scratch| {
             let (copy, list) = scratch.split_at_mut(copied);
             for first in images.clone().step_by(together) {
                 let images = first..images.end.min(first + together);
                 let x = self.input(&images, copy);
                 for row in (0..ph).step_by(rows) {
                     let rows = row..ph.min(row + rows);
-                    let elements = [images.clone(), rows, 0..self.shape.pw()];
+                    let elements = [images.clone(), rows, 0..pw];
                     let channels = channels.clone();
-                    isa.run(Band { source: self, x, elements, channels, list, dw });
+                    isa.run(Band { source: self, x, elements, channels, list, dw, fresh });
+                    fresh = false;
                 }
             }
         });
@@ -167,6 +170,8 @@ struct Band<'a> {
     channels: Range<usize>,
     list: &'a mut [f32],
     dw: &'a mut [f32],
+    /// Whether this is the first band, so `dw` holds nothing yet.
+    fresh: bool,
 }
 
 impl Kernel for Band<'_> {
@@ -176,7 +181,6 @@ impl Kernel for Band<'_> {
     unsafe fn run<S: Simd>(self) {
         let windows = self.source.windows;
         let kh = self.source.shape.conv.kernel[0];
-        let tiling = Tiling::new(kh, windows.across, sums::<S>());
         let wide = windows.across * LANES;
         let [images, rows, columns] = &self.elements;
         assert!(self.list.len() >= 2 * images.len() * rows.len() * columns.len());
@@ -191,17 +195,11 @@ impl Kernel for Band<'_> {
             unsafe {
                 let count = self.list_elements(o, list);
                 let dw = self.dw.as_mut_ptr().add(index * kh * wide);
-                for index in 0..tiling.len() {
-                    let tile = tiling.tile(index);
-                    let x = self.x.as_ptr();
-                    let work = Work {
-                        list,
-                        count,
-                        x: x.add(tile.rows.start * windows.row + tile.across.start * LANES),
-                        row: windows.row,
-                        dw: dw.add(tile.rows.start * wide + tile.across.start * LANES),
-                        wide,
-                    };
+                for tile in self.source.tiles {
+                    let x = self.x.as_ptr().add(tile.offset(windows.row));
+                    let dw = dw.add(tile.offset(wide));
+                    let (row, fresh) = (windows.row, self.fresh);
+                    let work = Work { list, count, x, row, dw, wide, fresh };
                     by_tile!(tile, accumulate::<S>(work));
                 }
             }
@@ -218,7 +216,7 @@ impl Band<'_> {
     unsafe fn list_elements(&self, o: usize, list: *mut Entry) -> usize {
         let Source { shape, windows, dy, slots, .. } = *self.source;
         let [images, rows, columns] = &self.elements;
-        let (ph, pw, co) = (shape.ph(), shape.pw(), shape.conv.co);
+        let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
         let names = shape.pool * shape.pool;
         let mut count = 0;
         for n in images.clone() {
@@ -254,6 +252,7 @@ struct Work {
     row: usize,
     dw: *mut f32,
     wide: usize,
+    fresh: bool,
 }
 
 /// Adds all entries to a tile of `R` rows and `C` steps of sixteen floats.
@@ -262,13 +261,15 @@ struct Work {
 /// The CPU must have `S`; the entries, their tiles of `x` and the tile of `dw` must be valid.
 #[inline(always)]
 unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
-    let Work { list, count, x, row, dw, wide } = work;
+    let Work { list, count, x, row, dw, wide, fresh } = work;
     // SAFETY: the caller's promises.
     unsafe {
         let mut sums = [[S::splat(0.0); C]; R];
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = S::load(dw.add(r * wide + c * LANES));
+        if !fresh {
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = S::load(dw.add(r * wide + c * LANES));
+                }
             }
         }
         for index in 0..count {

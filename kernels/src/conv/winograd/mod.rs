@@ -12,6 +12,7 @@
 //! are larger than those of the direct form; the tests state the bound. A NaN or an infinity in the
 //! input spreads as NaN over all outputs of the tiles that see it; the direct form is exact there.
 
+mod gradient;
 mod layout;
 mod pass;
 mod product;
@@ -23,9 +24,15 @@ mod weights;
 
 use super::{Activation, ConvShape};
 use crate::simd::{Isa, LANES};
-use pass::{Convolution, WeightsGradient};
+use gradient::WeightsGradient;
+use pass::Convolution;
 use tiles::{Images, Tiles};
 use weights::{Taps, View};
+
+/// Cycles to transform sixteen channels of a tile, about.
+const TRANSFORM: usize = 300;
+/// Cycles to transform sixteen kernels, about.
+const WEIGHTS: usize = 400;
 
 /// Whether this form can compute the convolution.
 #[must_use]
@@ -52,11 +59,6 @@ pub fn wins(shape: &ConvShape) -> bool {
     let weights = ci * co * WEIGHTS;
     products + transforms + weights < direct
 }
-
-/// Cycles to transform sixteen channels of a tile, about.
-const TRANSFORM: usize = 300;
-/// Cycles to transform sixteen kernels, about.
-const WEIGHTS: usize = 400;
 
 fn check(shape: &ConvShape, x: usize, weights: usize, y: usize) {
     shape.check();
@@ -149,6 +151,8 @@ pub fn backward_weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: 
         input: input(shape),
         output: output(shape),
         before: shape.padding.map(|[before, _]| before as isize),
+        x,
+        dy,
     }
-    .run(x, dy, dw);
+    .run(dw);
 }

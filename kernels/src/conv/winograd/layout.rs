@@ -25,7 +25,7 @@ impl Layout {
         let panels = channels.div_ceil(LANES);
         // An odd number of cache lines: the 36 places that a transform writes to then lie in
         // different sets of the cache.
-        Self { rows, panels, group, stride: (rows * panels | 1) * LANES }
+        Self { rows, panels, group, stride: ((rows * panels) | 1) * LANES }
     }
 
     /// A single group: rows are contiguous.

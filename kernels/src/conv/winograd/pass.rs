@@ -1,25 +1,24 @@
-//! The two ways through an operation: a convolution, which serves forward and backward, and the
-//! gradient of weights.
+//! A convolution from images to images, which serves forward and backward to the input.
 
 use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Layout, Matrices};
 use super::product::{Product, TILE};
 use super::tiles::{Images, Of, Read, Tiles, Write};
-use super::weights::{self, Taps, View};
+use super::weights::{self, Taps};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
 /// Bytes of a block of tiles between the steps that a thread should keep to itself.
 const OWN: usize = 900 << 10;
 /// Fewest tiles of such a block: all transformed weights are read once per block.
-const FEWEST: usize = 24;
+pub(super) const FEWEST: usize = 24;
 /// Fewest blocks to hand out to threads as a whole.
 const BLOCKS: usize = 8;
 /// Bytes of a block whose steps all threads share.
-const COMMON: usize = 10 << 20;
+pub(super) const COMMON: usize = 10 << 20;
 /// Tiles that one item of a shared step transforms.
-const CHUNK: usize = 8;
+pub(super) const CHUNK: usize = 8;
 
 /// The panels of a register tile.
 pub(super) struct Panels;
@@ -50,9 +49,15 @@ pub(super) struct Convolution<'a> {
 }
 
 /// Bytes of one tile between the steps.
-fn bytes_per_tile(a: usize, b: usize) -> usize {
+pub(super) fn bytes_per_tile(a: usize, b: usize) -> usize {
     let channels = (a.div_ceil(LANES) + b.div_ceil(LANES)) * LANES;
     FREQUENCIES * channels * size_of::<f32>()
+}
+
+/// The tiles of an item of a shared step, and the row of the first in the block.
+pub(super) fn chunk(block: &Range<usize>, item: usize) -> (Range<usize>, usize) {
+    let start = block.start + item * CHUNK;
+    (start..block.end.min(start + CHUNK), item * CHUNK)
 }
 
 /// What the steps of a convolution share.
@@ -121,12 +126,8 @@ impl Steps<'_> {
     /// All steps for a block of tiles, each by all threads.
     fn together(&self, range: Range<usize>, v: Matrices, m: Matrices) {
         let chunks = range.len().div_ceil(CHUNK);
-        let chunk = |index: usize| {
-            let start = range.start + index * CHUNK;
-            (start..range.end.min(start + CHUNK), index * CHUNK)
-        };
         for_each(chunks, |index| {
-            let (tiles, first) = chunk(index);
+            let (tiles, first) = chunk(&range, index);
             self.read(tiles, first, v);
         });
         let groups = m.layout.groups();
@@ -134,7 +135,7 @@ impl Steps<'_> {
             self.multiply(item / groups, item % groups, range.len(), (v, m));
         });
         for_each(chunks, |index| {
-            let (tiles, first) = chunk(index);
+            let (tiles, first) = chunk(&range, index);
             self.write(tiles, first, m);
         });
     }
@@ -172,96 +173,11 @@ impl Steps<'_> {
 }
 
 /// Runs `work` with two sets of matrices, of unknown contents.
-fn with_matrices(a: Layout, b: Layout, work: impl FnOnce(Matrices, Matrices)) {
+pub(super) fn with_matrices(a: Layout, b: Layout, work: impl FnOnce(Matrices, Matrices)) {
     // Both start at a cache line.
     let cut = a.floats().next_multiple_of(LANES);
     with_scratch(cut + b.floats(), |buffer| {
         let (first, second) = buffer.split_at_mut(cut);
         work(Matrices::new(first, a), Matrices::new(second, b));
     });
-}
-
-/// The gradient of the weights of a convolution.
-pub(super) struct WeightsGradient {
-    pub(super) isa: Isa,
-    pub(super) n: usize,
-    pub(super) input: Images,
-    pub(super) output: Images,
-    pub(super) before: [isize; 2],
-}
-
-impl WeightsGradient {
-    /// Computes `dw` `[co, ci, 3, 3]` from an input and a gradient of the output.
-    ///
-    /// Blocks of tiles are taken one after the other, each by all threads; an element of `dw` is
-    /// summed by one thread at a time, in the order of tiles.
-    pub(super) fn run(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-        let (ci, co) = (self.input.channels, self.output.channels);
-        let tiles = Tiles::over(self.n, self.output.size);
-        let panels = self.isa.run(Panels);
-        let most = (COMMON / bytes_per_tile(ci, co)).max(FEWEST);
-        let size = tiles.count().div_ceil(tiles.count().div_ceil(most));
-        let v = Layout::plain(size, ci);
-        let d = Layout::grouped(size, co, panels);
-        let u = Layout::grouped(ci.next_multiple_of(TILE), co, panels);
-        let zeros = vec![0.0; ci.max(co)];
-        with_scratch(u.floats(), |buffer| {
-            let u = Matrices::new(buffer, u);
-            with_matrices(v, d, |v, d| {
-                let mut start = 0;
-                while start < tiles.count() {
-                    let range = start..tiles.count().min(start + size);
-                    let (before, zeros) = (self.before, &zeros[..]);
-                    for_each(range.len().div_ceil(CHUNK), |chunk| {
-                        let first = chunk * CHUNK;
-                        let range = start + first..range.end.min(start + first + CHUNK);
-                        self.isa.run(Read {
-                            of: Of::Input,
-                            pixels: x,
-                            images: self.input,
-                            tiles,
-                            before,
-                            zeros,
-                            range: range.clone(),
-                            first,
-                            into: v,
-                        });
-                        self.isa.run(Read {
-                            of: Of::Gradient,
-                            pixels: dy,
-                            images: self.output,
-                            tiles,
-                            before: [0, 0],
-                            zeros,
-                            range,
-                            first,
-                            into: d,
-                        });
-                    });
-                    self.add_products(v, d, u, range);
-                    start += size;
-                }
-            });
-            weights::from_frequencies(self.isa, Taps { co, ci, view: View::Forward }, u, dw);
-        });
-    }
-
-    /// Adds the products of a block of tiles to `u`, or sets `u` to those of the first block.
-    fn add_products(&self, v: Matrices, d: Matrices, u: Matrices, range: Range<usize>) {
-        let groups = u.layout.groups();
-        for_each(FREQUENCIES * groups, |item| {
-            let (frequency, group) = (item / groups, item % groups);
-            self.isa.run(Product {
-                a: v.group(frequency, 0),
-                a_row: 1,
-                a_step: v.layout.panels() * LANES,
-                b: d.group(frequency, group),
-                c: u.group(frequency, group),
-                rows: u.layout.rows,
-                depth: range.len(),
-                panels: u.layout.width(group),
-                add: range.start > 0,
-            });
-        });
-    }
 }

@@ -1,5 +1,8 @@
 //! The product of matrices that each frequency needs.
 
+// Loops over several arrays of registers at once: indices say it, iterators would hide it.
+#![allow(clippy::needless_range_loop)]
+
 use crate::parallel::part;
 use crate::simd::{Kernel, LANES, Simd};
 

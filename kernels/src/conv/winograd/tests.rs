@@ -7,7 +7,7 @@ use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
 
 /// Roundings that an error may be worth, of the largest sum of sizes of products in the tensor: the
 /// transforms mix what a tile sees, so an output's error depends on its neighbours' products too.
-/// The largest that was measured is printed by `measure_errors`.
+/// `measure_errors` finds 1 to 10 on random numbers.
 const ROUNDINGS: usize = 24;
 
 fn shape(n: usize, size: usize, ci: usize, co: usize, padding: usize) -> ConvShape {
@@ -121,14 +121,14 @@ fn every_pass_is_close_to_the_reference() {
 #[test]
 fn many_blocks_are_close_to_the_reference() {
     // More tiles than one block of any pass takes: blocks by one thread each, blocks by all.
-    for shape in [shape(40, 23, 33, 20, 1), shape(7, 13, 150, 170, 1)] {
+    for shape in [shape(18, 23, 33, 20, 1), shape(100, 4, 1, 1100, 1), shape(110, 4, 700, 2, 1)] {
         Case::new(shape).check();
     }
 }
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    for shape in [shape(40, 23, 33, 20, 1), shape(5, 6, 70, 90, 0), shape(1, 1, 3, 5, 1)] {
+    for shape in [shape(18, 23, 33, 20, 1), shape(110, 4, 700, 2, 1), shape(1, 1, 3, 5, 1)] {
         let case = Case::new(shape);
         for isa in Isa::available() {
             assert_same_bits("forward", || case.plain(isa));

@@ -1,5 +1,8 @@
 //! From images to frequencies and back: which pixels a tile has, and the loops over channels.
 
+// Loops over several arrays of registers at once: indices say it, iterators would hide it.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Matrices};

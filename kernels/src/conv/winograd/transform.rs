@@ -6,11 +6,15 @@
 //! infinity; the matrices below are written for any such `P` and `Q`. In two dimensions each
 //! transform is applied to columns, then to rows.
 
+// Loops over several arrays of registers at once: indices say it, iterators would hide it.
+#![allow(clippy::needless_range_loop)]
+
 use crate::simd::Simd;
 
-/// The points. All constants that follow from them are exact but those of [`weights_line`].
-const P: f32 = 1.0;
-const Q: f32 = 2.0;
+/// The points. With 5/8 and 3/2 errors are less than half of those with the usual 1 and 2, and all
+/// constants that follow from them are exact but those of `G`.
+const P: f32 = 0.625;
+const Q: f32 = 1.5;
 
 const P2: f32 = P * P;
 const Q2: f32 = Q * Q;
@@ -21,18 +25,19 @@ unsafe fn input_line<S: Simd>(d: [S::V; 6]) -> [S::V; 6] {
     // SAFETY: the caller has the instruction set; only registers are touched.
     unsafe {
         let (p, q) = (S::splat(P), S::splat(Q));
+        let (minus_p, minus_q) = (S::splat(-P), S::splat(-Q));
         let (minus_p2, minus_q2) = (S::splat(-P2), S::splat(-Q2));
         let (both, minus_sum) = (S::splat(P2 * Q2), S::splat(-P2 - Q2));
         let even_p = S::fma(minus_q2, d[2], d[4]);
-        let odd_p = S::mul(p, S::fma(minus_q2, d[1], d[3]));
+        let odd_p = S::fma(minus_q2, d[1], d[3]);
         let even_q = S::fma(minus_p2, d[2], d[4]);
-        let odd_q = S::mul(q, S::fma(minus_p2, d[1], d[3]));
+        let odd_q = S::fma(minus_p2, d[1], d[3]);
         [
             S::fma(both, d[0], S::fma(minus_sum, d[2], d[4])),
-            S::add(even_p, odd_p),
-            S::sub(even_p, odd_p),
-            S::add(even_q, odd_q),
-            S::sub(even_q, odd_q),
+            S::fma(p, odd_p, even_p),
+            S::fma(minus_p, odd_p, even_p),
+            S::fma(q, odd_q, even_q),
+            S::fma(minus_q, odd_q, even_q),
             S::fma(both, d[1], S::fma(minus_sum, d[3], d[5])),
         ]
     }

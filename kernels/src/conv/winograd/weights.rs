@@ -1,8 +1,11 @@
 //! Weights to frequencies, and the gradient of frequencies to that of weights.
 
+// Loops over several arrays of registers at once: indices say it, iterators would hide it.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
-use super::layout::Matrices;
+use super::layout::{FREQUENCIES, Matrices};
 use super::transform;
 use crate::parallel::{Shared, for_each};
 use crate::simd::{Isa, Kernel, LANES, Simd};
@@ -11,6 +14,8 @@ use crate::simd::{Isa, Kernel, LANES, Simd};
 const TAPS: usize = 9;
 /// Rows of a matrix that one item of work has.
 const CHUNK: usize = 32;
+/// Rows that are gathered before they are transformed.
+const AT_ONCE: usize = 8;
 
 /// How weights `[a, b, 3, 3]` become a matrix `[rows, channels]` per frequency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,28 +84,36 @@ impl Kernel for Transform<'_> {
         let [_, channels] = self.taps.size();
         let first = self.panel * LANES;
         let lanes = LANES.min(channels - first);
-        let mut lines = [[0.0; LANES]; TAPS];
-        for row in self.rows {
-            for lane in 0..lanes {
-                let start = self.taps.at(row, first + lane);
-                let taps = &self.weights[start..start + TAPS];
-                for tap in 0..TAPS {
-                    let to = if self.taps.view == View::Turned { TAPS - 1 - tap } else { tap };
-                    lines[to][lane] = taps[tap];
+        // Some rows at once, so that a load of sixteen floats is not right after their stores.
+        let mut lines = [[[0.0; LANES]; TAPS]; AT_ONCE];
+        let mut row = self.rows.start;
+        while row < self.rows.end {
+            let count = AT_ONCE.min(self.rows.end - row);
+            for i in 0..count {
+                for lane in 0..lanes {
+                    let start = self.taps.at(row + i, first + lane);
+                    let taps = &self.weights[start..start + TAPS];
+                    for tap in 0..TAPS {
+                        let to = if self.taps.view == View::Turned { TAPS - 1 - tap } else { tap };
+                        lines[i][to][lane] = taps[tap];
+                    }
                 }
             }
-            // SAFETY: `lines` has sixteen floats per tap; `into` is a row of the matrices.
-            unsafe {
-                let mut g = [S::splat(0.0); TAPS];
-                for tap in 0..TAPS {
-                    g[tap] = S::load(lines[tap].as_ptr());
-                }
-                let u = transform::weights::<S>(&g);
-                let into = self.into.row(self.panel, row);
-                for (frequency, u) in u.into_iter().enumerate() {
-                    S::store(into.add(frequency * self.into.layout.stride), u);
+            for i in 0..count {
+                // SAFETY: `lines` has sixteen floats per tap; `into` is a row of the matrices.
+                unsafe {
+                    let mut g = [S::splat(0.0); TAPS];
+                    for tap in 0..TAPS {
+                        g[tap] = S::load(lines[i][tap].as_ptr());
+                    }
+                    let u = transform::weights::<S>(&g);
+                    let into = self.into.row(self.panel, row + i);
+                    for frequency in 0..FREQUENCIES {
+                        S::store(into.add(frequency * self.into.layout.stride), u[frequency]);
+                    }
                 }
             }
+            row += count;
         }
     }
 }
@@ -141,8 +154,8 @@ impl Kernel for Back<'_> {
             // SAFETY: `from` is a row of the matrices; `lines` has sixteen floats per tap.
             unsafe {
                 let from = self.from.row(self.panel, row);
-                let mut u = [S::splat(0.0); super::layout::FREQUENCIES];
-                for frequency in 0..u.len() {
+                let mut u = [S::splat(0.0); FREQUENCIES];
+                for frequency in 0..FREQUENCIES {
                     u[frequency] = S::load(from.add(frequency * self.from.layout.stride));
                 }
                 let dw = transform::weights_gradient::<S>(&u);

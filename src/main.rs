@@ -4,12 +4,10 @@ use std::process::ExitCode;
 
 use tinderbox_kernels::alloc::Caching;
 
-/// Keeps the large blocks of a training step for the next step.
+/// Keeps the large blocks of one training step for the next.
 #[global_allocator]
 static ALLOCATOR: Caching = Caching;
 
 fn main() -> ExitCode {
-    let code = tinderbox::cli::main();
-    eprintln!("{:?}", tinderbox_kernels::alloc::statistics());
-    code
+    tinderbox::cli::main()
 }

@@ -108,6 +108,7 @@ pub(super) struct Pool {
 
 impl Pool {
     /// A pool without blocks. All zeros, so that a static one takes up pages only where it is used.
+    #[allow(clippy::large_stack_arrays)] // made by the compiler, for a static
     pub(super) const fn new() -> Self {
         Self {
             lists: [const { List::new() }; CLASSES],

@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use tinderbox_kernels::alloc::Caching;
+
+/// Keeps the large blocks of one training step for the next.
+#[global_allocator]
+static ALLOCATOR: Caching = Caching;
+
 fn main() -> ExitCode {
     tinderbox::cli::main()
 }

@@ -5,10 +5,16 @@ use proptest::test_runner::Config;
 use crate::Isa;
 use crate::draw::{philox, unit};
 
-/// How many random shapes a property is tried on; many more where `TINDERBOX_LONG_TESTS` is set.
+/// How many random shapes a property is tried on: as many as `TINDERBOX_TEST_CASES` says, else many
+/// where `TINDERBOX_LONG_TESTS` is set.
 pub(crate) fn cases() -> Config {
-    let long = std::env::var_os("TINDERBOX_LONG_TESTS").is_some();
-    Config { cases: if long { 2000 } else { 24 }, failure_persistence: None, ..Config::default() }
+    let given = std::env::var_os("TINDERBOX_TEST_CASES");
+    let cases = match given.as_ref().and_then(|given| given.to_str()?.parse().ok()) {
+        Some(cases) => cases,
+        None if std::env::var_os("TINDERBOX_LONG_TESTS").is_some() => 2000,
+        None => 24,
+    };
+    Config { cases, failure_persistence: None, ..Config::default() }
 }
 
 /// `len` numbers between -1 and 1, a function of `seed`.

@@ -17,7 +17,7 @@ use crate::data::{Dataset, Split, Work, lock};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
 use crate::model::{Network, Shapes, check, spec};
-use crate::ops::{device, threads::with_threads};
+use crate::ops::{device, memory, threads::with_threads};
 use crate::train::{EpochRecord, Job, Outcome, RunFolder, train};
 
 /// Trains a model and leaves its files and pictures.
@@ -85,6 +85,7 @@ impl<'a> Session<'a> {
             signals,
         };
         let outcome = train(network, &job, &mut out);
+        memory::give_back(); // answers and pictures need little of what a step needs
         out.finish();
         let outcome = outcome?;
         let Some((model, val)) = &outcome.best else {

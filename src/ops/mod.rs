@@ -8,6 +8,7 @@ mod fused;
 #[cfg(feature = "gpu")]
 mod gpu;
 pub mod kernels;
+pub mod memory;
 mod pass;
 pub mod threads;
 

@@ -26,7 +26,7 @@ pub(super) struct Class {
 /// The class that a request of `size` bytes with this alignment gets its block from; none where
 /// the system's allocator has to serve it.
 pub(super) fn of(size: usize, alignment: usize) -> Option<Class> {
-    if size < SMALLEST || size > 1 << LARGEST_BITS || alignment > ALIGNMENT {
+    if !(SMALLEST..=1 << LARGEST_BITS).contains(&size) || alignment > ALIGNMENT {
         return None;
     }
     // A class is (9 to 16) * 2^shift bytes. `size - 1`, so that a power of two is its own class.

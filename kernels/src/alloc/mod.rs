@@ -33,6 +33,8 @@ mod memory;
 mod os;
 #[cfg(all(unix, target_pointer_width = "64"))]
 mod pool;
+#[cfg(all(test, unix, target_pointer_width = "64"))]
+mod tests;
 
 #[cfg(all(unix, target_pointer_width = "64"))]
 static POOL: pool::Pool = pool::Pool::new();

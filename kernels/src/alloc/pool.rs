@@ -12,7 +12,7 @@ use super::class::{self, CLASSES, Class};
 use super::{Statistics, memory, os};
 
 /// Free blocks that a list has room for; one more is unmapped.
-const ROOM: usize = 509; // with the other fields, 4096 bytes
+pub(super) const ROOM: usize = 509; // with the other fields, 4096 bytes
 
 /// How often a lock is tried: at first at once, then letting another thread run.
 const TRIES: usize = 1000;
@@ -108,6 +108,7 @@ pub(super) struct Pool {
 
 impl Pool {
     /// A pool without blocks. All zeros, so that a static one takes up pages only where it is used.
+    #[allow(clippy::large_stack_arrays)] // made by the compiler, for a static
     pub(super) const fn new() -> Self {
         Self {
             lists: [const { List::new() }; CLASSES],
@@ -206,4 +207,18 @@ impl Pool {
 /// blocks of one class do not serve another; but no more than an eighth of the memory there is.
 pub(super) fn limit(peak: usize) -> usize {
     peak.saturating_add((peak / 4).max(LEAST_SLACK).min(memory::total() / 8))
+}
+
+#[cfg(test)]
+impl Pool {
+    /// The bytes of all blocks in the lists, counted.
+    pub(super) fn in_lists(&self) -> usize {
+        let bytes = |index: usize| self.lists[index].len.load(Relaxed) * class::nth(index).size;
+        (0..CLASSES).map(bytes).sum()
+    }
+
+    /// Leaves a list as a thread would that ends while it changes it.
+    pub(super) fn lock_for_ever(&self, class: Class) {
+        std::mem::forget(self.lists[class.index].lock());
+    }
 }

@@ -6,6 +6,7 @@ mod block;
 pub mod device;
 #[cfg(feature = "gpu")]
 mod gpu;
+pub mod kernels;
 mod pass;
 pub mod threads;
 

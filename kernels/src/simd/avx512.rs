@@ -1,14 +1,15 @@
 //! One AVX-512 register.
 
 use std::arch::x86_64::{
-    __m512, __mmask16, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8_mask, _mm_cvtss_f32,
-    _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm256_add_ps,
+    __m512, __m512i, __mmask16, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8_mask,
+    _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm256_add_ps,
     _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtps_epi32,
-    _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps,
-    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps,
-    _mm512_sub_ps,
+    _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cmplt_epu32_mask,
+    _mm512_cvtps_epi32, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_shuffle_epi32, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_epu32, _mm512_mul_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_srli_epi64,
+    _mm512_storeu_ps, _mm512_sub_ps, _mm512_ternarylogic_epi32,
 };
 
 use super::{Kernel, Simd};
@@ -37,6 +38,7 @@ fn first(n: usize) -> __mmask16 {
 #[allow(clippy::undocumented_unsafe_blocks)] // the comment above is for each of them
 impl Simd for Avx512 {
     type V = __m512;
+    type U = __m512i;
     type M = __mmask16;
     const PANELS: usize = 4;
 
@@ -114,6 +116,37 @@ impl Simd for Avx512 {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
         }
+    }
+    #[inline(always)]
+    unsafe fn splat_u32(x: u32) -> Self::U {
+        unsafe { _mm512_set1_epi32(x.cast_signed()) }
+    }
+    #[inline(always)]
+    unsafe fn load_u32(p: *const u32) -> Self::U {
+        unsafe { _mm512_loadu_si512(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn add_u32(a: Self::U, b: Self::U) -> Self::U {
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn xor_u32(a: Self::U, b: Self::U, c: Self::U) -> Self::U {
+        unsafe { _mm512_ternarylogic_epi32::<0x96>(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn mul_wide(a: Self::U, b: Self::U) -> [Self::U; 2] {
+        unsafe {
+            let even = _mm512_mul_epu32(a, b);
+            let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(a), _mm512_srli_epi64::<32>(b));
+            // Each half of `even` and `odd` moves to its neighbour where it belongs.
+            let high = _mm512_mask_shuffle_epi32::<0xB1>(odd, 0x5555, even);
+            let low = _mm512_mask_shuffle_epi32::<0xB1>(even, 0xAAAA, odd);
+            [high, low]
+        }
+    }
+    #[inline(always)]
+    unsafe fn less_u32(a: Self::U, b: Self::U) -> Self::M {
+        unsafe { _mm512_cmplt_epu32_mask(a, b) }
     }
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {

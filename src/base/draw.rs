@@ -53,6 +53,12 @@ impl Draw {
         self
     }
 
+    /// The generator's key, and the words of its counter above the index.
+    #[must_use]
+    pub fn address(&self) -> ([u32; 2], [u32; 3]) {
+        (self.key, self.high)
+    }
+
     /// Word `index` of this address.
     #[must_use]
     pub fn word(&self, index: u32) -> u32 {

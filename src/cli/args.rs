@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::train_args::TrainArgs;
 use crate::commands::predict::Form;
-use crate::commands::{bench, evaluate, models, predict};
+use crate::commands::{self, bench, evaluate, models, predict};
+use crate::config::Kernels;
 use crate::events::Verbosity;
 
 /// Trains image classifiers on any machine: one small program, no Python
@@ -117,12 +118,22 @@ pub(super) struct EvaluateArgs {
     compute: Compute,
 }
 
-/// Which device computes, with how many threads.
+/// What computes: device, operations, threads.
 #[derive(Debug, Args)]
 pub(super) struct Compute {
     /// auto, cpu, gpu, gpu:N or ndarray
     #[arg(long, default_value = "auto", env = "TINDERBOX_DEVICE", hide_env = true)]
     device: String,
+    /// Our own CPU kernels; `off` runs burn's operators, to compare when something looks wrong
+    #[arg(
+        long,
+        value_name = "WHICH",
+        value_parser = ["on", "off"],
+        default_value = "on",
+        env = "TINDERBOX_KERNELS",
+        hide_env = true
+    )]
+    kernels: String,
     /// Compute threads [default: the cores]
     #[arg(long, value_name = "N", env = "TINDERBOX_THREADS", hide_env = true)]
     threads: Option<usize>,
@@ -187,19 +198,26 @@ pub(super) struct BenchArgs {
     compute: Compute,
 }
 
+impl From<Compute> for commands::Compute {
+    fn from(args: Compute) -> Self {
+        let Compute { device, kernels, threads } = args;
+        let kernels = if kernels == "off" { Kernels::Off } else { Kernels::On };
+        Self { device, kernels, threads }
+    }
+}
+
 impl From<EvaluateArgs> for evaluate::Options {
     fn from(args: EvaluateArgs) -> Self {
-        let EvaluateArgs { run, dataset, split, compute: Compute { device, threads } } = args;
-        Self { run, dataset, split, device, threads }
+        let EvaluateArgs { run, dataset, split, compute } = args;
+        Self { run, dataset, split, compute: compute.into() }
     }
 }
 
 impl From<PredictArgs> for predict::Options {
     fn from(args: PredictArgs) -> Self {
-        let PredictArgs { run, paths, top, csv, mosaic, compute: Compute { device, threads } } =
-            args;
+        let PredictArgs { run, paths, top, csv, mosaic, compute } = args;
         let form = if csv { Form::Csv } else { Form::Table };
-        Self { run, paths, top, form, mosaic, device, threads }
+        Self { run, paths, top, form, mosaic, compute: compute.into() }
     }
 }
 
@@ -213,7 +231,6 @@ impl From<ModelsArgs> for models::Options {
 impl From<BenchArgs> for bench::Options {
     fn from(args: BenchArgs) -> Self {
         let BenchArgs { model, size, channels, classes, batch, steps, compute } = args;
-        let Compute { device, threads } = compute;
-        Self { model, size, channels, classes, batch, steps, device, threads }
+        Self { model, size, channels, classes, batch, steps, compute: compute.into() }
     }
 }

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::plan::check_batch;
-use super::{Context, output};
+use super::{Compute, Context, output};
 use crate::base::draw::{Draw, Purpose};
 use crate::base::env::{Stopwatch, peak_memory};
 use crate::base::units::thousands;
 use crate::base::{Error, Result, median};
-use crate::config::{Settings, check_range, compute_threads};
+use crate::config::{Kernels, Settings, check_range, compute_threads};
 use crate::eval::answer;
 use crate::model::{Network, Pass, spec};
 use crate::ops::{device, threads::with_threads};
@@ -31,10 +31,8 @@ pub struct Options {
     pub batch: usize,
     /// Steps that are measured.
     pub steps: usize,
-    /// The device.
-    pub device: String,
-    /// Compute threads; the cores where not given.
-    pub threads: Option<usize>,
+    /// What computes.
+    pub compute: Compute,
 }
 
 /// Steps before the first that is measured.
@@ -49,6 +47,7 @@ struct Figures {
     batch: usize,
     steps: usize,
     device: String,
+    kernels: Kernels,
     threads: usize,
     train_images_per_second: f64,
     infer_images_per_second: f64,
@@ -60,14 +59,14 @@ struct Figures {
 /// # Errors
 /// If a value makes no sense, or there is no such model or device.
 pub fn run(context: &Context, options: Options) -> Result<()> {
-    let threads = compute_threads(options.threads)?;
+    let threads = compute_threads(options.compute.threads)?;
     check_range("size", options.size, 1, 4096)?;
     check_range("channels", options.channels, 1, 4096)?;
     check_range("classes", options.classes, 1, 1 << 20)?;
     check_range("batch", options.batch, 1, 65_536)?;
     check_range("steps", options.steps, 1, 1_000_000)?;
     check_batch(options.batch, [options.channels, options.size, options.size])?;
-    let chosen = device::choose(options.device.parse()?)?;
+    let chosen = options.compute.choose()?;
     let figures = with_threads(threads, || measure(&options, threads, &chosen))??;
     if context.json {
         return output::print_json(&figures);
@@ -128,6 +127,7 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
         batch: options.batch,
         steps: options.steps,
         device: chosen.name.clone(),
+        kernels: options.compute.kernels,
         threads,
         train_images_per_second: train,
         infer_images_per_second: options.batch as f64 / seconds(&times),

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::Context;
 use super::output::{Rows, print, print_json};
 use super::plan::{evaluation_work, relabel};
+use super::{Compute, Context};
 use crate::base::units::{list, percent, plural, thousands};
 use crate::base::{Error, Result, files};
 use crate::config::{Settings, compute_threads, resolve};
@@ -15,7 +15,7 @@ use crate::data::{Dataset, Samples, Split, add_missing_splits, lock, open};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::Reporter;
 use crate::format::{Package, locate};
-use crate::ops::{device, threads::with_threads};
+use crate::ops::threads::with_threads;
 
 /// What is evaluated.
 #[derive(Clone, Debug)]
@@ -27,10 +27,8 @@ pub struct Options {
     /// `train`, `val`, `test` or `all`; test where there is such a split, else validation, where
     /// not given.
     pub split: Option<String>,
-    /// The device.
-    pub device: String,
-    /// Compute threads; the cores where not given.
-    pub threads: Option<usize>,
+    /// What computes.
+    pub compute: Compute,
 }
 
 /// Prints honest figures of a trained model.
@@ -38,10 +36,10 @@ pub struct Options {
 /// # Errors
 /// If the model, the data or the device cannot be used.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
-    let threads = compute_threads(options.threads)?;
+    let threads = compute_threads(options.compute.threads)?;
     let file = locate(&options.run, &context.folders.models)?;
     let package = Package::read(&file)?;
-    let chosen = device::choose(options.device.parse()?)?;
+    let chosen = options.compute.choose()?;
     let mut dataset = open_for(context, options, &file)?;
     relabel(&mut dataset, &package.classes)?;
     let (split, samples) = choose_split(&dataset, options.split.as_deref())?;

@@ -12,8 +12,10 @@ pub mod predict;
 pub mod runs;
 pub mod train;
 
-use crate::config::Folders;
+use crate::base::Result;
+use crate::config::{Folders, Kernels};
 use crate::events::Verbosity;
+use crate::ops::{device, kernels};
 
 /// What every verb is told.
 #[derive(Clone, Debug)]
@@ -24,4 +26,23 @@ pub struct Context {
     pub verbosity: Verbosity,
     /// Whether the result is JSON.
     pub json: bool,
+}
+
+/// What computes.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// The device.
+    pub device: String,
+    /// Which operations compute on the CPU.
+    pub kernels: Kernels,
+    /// Compute threads; the cores where not given.
+    pub threads: Option<usize>,
+}
+
+impl Compute {
+    /// The device, with the operations that were asked for.
+    fn choose(&self) -> Result<device::Chosen> {
+        kernels::set(self.kernels.is_on());
+        device::choose(self.device.parse()?)
+    }
 }

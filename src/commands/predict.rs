@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::Context;
 use super::output::{Rows, print, print_json};
+use super::{Compute, Context};
 use crate::base::units::{list, percent, plural};
 use crate::base::{Error, Pixels, Result, files};
 use crate::config::compute_threads;
 use crate::data::{IMAGE_EXTENSIONS, Source, decode, images_below, load, thumbnail};
 use crate::format::{Package, locate};
-use crate::ops::{device, threads::with_threads};
+use crate::ops::threads::with_threads;
 use crate::predict::{Predictor, Ranked};
 use crate::report::{self, Guess};
 
@@ -39,10 +39,8 @@ pub struct Options {
     pub form: Form,
     /// Where an annotated contact sheet goes.
     pub mosaic: Option<PathBuf>,
-    /// The device.
-    pub device: String,
-    /// Compute threads; the cores where not given.
-    pub threads: Option<usize>,
+    /// What computes.
+    pub compute: Compute,
 }
 
 /// Images decoded and answered at once.
@@ -68,9 +66,9 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     if options.top == 0 {
         return Err(Error::usage("`--top 0` is out of range").hint("it must be 1 or more"));
     }
-    let threads = compute_threads(options.threads)?;
+    let threads = compute_threads(options.compute.threads)?;
     let package = Package::read(&locate(&options.run, &context.folders.models)?)?;
-    let chosen = device::choose(options.device.parse()?)?;
+    let chosen = options.compute.choose()?;
     let paths = expand(&options.paths)?;
     let (rows, tiles, classes) = with_threads(threads, || -> Result<_> {
         let predictor = Predictor::new(package, &chosen.device)?;

@@ -17,7 +17,7 @@ use crate::data::{Dataset, Split, Work, lock};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
 use crate::model::{Network, Shapes, check, spec};
-use crate::ops::{device, memory, threads::with_threads};
+use crate::ops::{device, kernels, memory, threads::with_threads};
 use crate::train::{EpochRecord, Job, Outcome, RunFolder, train};
 
 /// Trains a model and leaves its files and pictures.
@@ -28,6 +28,7 @@ pub fn run(context: &Context, resolved: Resolved) -> Result<()> {
     let clock = Stopwatch::start();
     let threads = resolved.settings.compute_threads();
     let chosen = device::choose(resolved.settings.device.parse()?)?;
+    kernels::set(resolved.settings.kernels.is_on());
     with_threads(threads, || Session::start(context, resolved, chosen, clock)?.run())?
 }
 
@@ -116,8 +117,9 @@ impl<'a> Session<'a> {
             None => "in the program".to_owned(),
         };
         let reason = self.device.reason.map_or_else(|| origin("device"), str::to_owned);
+        let operators = if kernels::enabled() { "" } else { ", burn's operators" };
         let device = format!(
-            "{}, {}",
+            "{}{operators}, {}",
             self.device.description,
             plural(self.plan.settings.compute_threads(), "thread", "threads")
         );

@@ -152,6 +152,13 @@ pub const FLAGS: &[Flag] = &[
     flag(RUN, "name", Text, "NAME", "Name of the run [default: <dataset>-<model>-NNN]"),
     flag(RUN, "overwrite", Switch, "", "Replace a run of the same name"),
     flag(RUN, "device", Text, "DEVICE", "auto, cpu, gpu, gpu:N or ndarray [default: auto]"),
+    flag(
+        RUN,
+        "kernels",
+        Choice(&["on", "off"]),
+        "WHICH",
+        "Our own CPU kernels; `off` runs burn's operators, to compare when something looks wrong [default: on]",
+    ),
     flag(RUN, "threads", Whole, "N", "Compute threads [default: the cores]"),
     flag(
         RUN,

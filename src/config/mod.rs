@@ -11,6 +11,6 @@ mod table;
 pub use folders::Folders;
 pub use plan::Plan;
 pub use preprocessing::Preprocessing;
-pub use settings::{Augment, ClassWeights, OptimizerKind, ScheduleKind, Settings};
+pub use settings::{Augment, ClassWeights, Kernels, OptimizerKind, ScheduleKind, Settings};
 pub use settings::{EMBEDDED, check_range, compute_threads};
 pub use table::{Origin, Resolved, resolve, write};

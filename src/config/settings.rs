@@ -52,6 +52,24 @@ pub enum ClassWeights {
     Balanced,
 }
 
+/// Which operations compute on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernels {
+    /// Our own.
+    On,
+    /// burn's, to compare with.
+    Off,
+}
+
+impl Kernels {
+    /// Whether ours compute.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
 /// The settings of a training. What is `None` is decided by the data; see [`super::Plan`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -98,6 +116,8 @@ pub struct Settings {
     pub seed: u64,
     /// The device.
     pub device: String,
+    /// Which operations compute on the CPU.
+    pub kernels: Kernels,
     /// Compute threads; the cores where not given.
     pub threads: Option<usize>,
     /// Loader threads; the compute threads where not given, 1 for data that lies in memory.
@@ -135,6 +155,7 @@ impl Default for Settings {
             max_bad: 0.05,
             seed: 0,
             device: "auto".to_owned(),
+            kernels: Kernels::On,
             threads: None,
             loader_threads: None,
             name: None,

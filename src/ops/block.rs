@@ -9,7 +9,7 @@ use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
 use serde::{Deserialize, Serialize};
 
-use super::{fused, kernels};
+use super::fused;
 
 /// An activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +65,7 @@ pub struct Tail<'a> {
 /// Computes one block on `x`, `[N, C, H, W]`. A dense layer answers with height and width 1.
 #[must_use]
 pub fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
-    if kernels::enabled() && fused::runs_on(&x.device(), x.dtype()) {
-        fused::block(layer, x, tail)
-    } else {
-        composed(layer, x, tail)
-    }
+    if fused::computes(&x) { fused::block(layer, x, tail) } else { composed(layer, x, tail) }
 }
 
 /// The same, composed of burn's operators.

@@ -1,15 +1,16 @@
-//! Whether our own CPU kernels compute, or burn's operators.
+//! Whether our own kernels compute on the CPU, or burn's operators: `--kernels`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 
-/// Turns the kernels on or off for the whole process.
+/// Says which of the two compute from now on, in the whole process. It is set once, where the device
+/// is chosen: results of the two differ in their last bits.
 pub fn set(on: bool) {
     ENABLED.store(on, Ordering::Relaxed);
 }
 
-/// Whether the kernels are on.
+/// Whether our own kernels compute.
 #[must_use]
 pub fn enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)

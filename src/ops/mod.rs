@@ -4,7 +4,7 @@
 
 mod block;
 pub mod device;
-mod fused;
+pub mod fused;
 #[cfg(feature = "gpu")]
 mod gpu;
 pub mod kernels;

@@ -1,7 +1,9 @@
 //! What one forward pass needs to know beside its images.
 
 use burn::tensor::{Tensor, TensorData};
+use tinderbox_kernels::dropout::Mask;
 
+use super::fused;
 use crate::base::draw::{Draw, Purpose};
 
 /// One forward pass: whether it trains, and the address of its random draws. A network that
@@ -39,6 +41,9 @@ impl Pass {
         if !self.training || rate <= 0.0 {
             return x;
         }
+        if fused::computes(&x) {
+            return fused::dropout(x, self.address(rate, layer));
+        }
         let shape = x.dims();
         let samples = shape[0];
         let elements = shape[1..].iter().product();
@@ -49,10 +54,20 @@ impl Pass {
         x * mask
     }
 
-    /// 0 or `1 / (1 - rate)` for each element of each sample.
-    fn mask(&self, samples: usize, elements: usize, rate: f64, layer: u16) -> Vec<f32> {
+    /// The address of the whole mask, for the kernels.
+    fn address(&self, rate: f64, layer: u16) -> Mask {
+        let first = self.first_sample as u64;
+        let draw = Draw::at(self.seed, self.step, first, Purpose::Dropout).layer(layer);
+        let (key, [first_sample, step, rest]) = draw.address();
+        let address = [step, rest];
         let keep = (1.0 / (1.0 - rate)) as f32;
         let threshold = (rate * 4_294_967_296.0) as u32;
+        Mask { key, address, first_sample, threshold, keep }
+    }
+
+    /// 0 or `1 / (1 - rate)` for each element of each sample.
+    fn mask(&self, samples: usize, elements: usize, rate: f64, layer: u16) -> Vec<f32> {
+        let Mask { keep, threshold, .. } = self.address(rate, layer);
         let mut mask = Vec::with_capacity(samples * elements);
         for sample in 0..samples {
             let position = (self.first_sample + sample) as u64;
@@ -69,6 +84,8 @@ impl Pass {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     fn pass(step: u64, first_sample: usize) -> Pass {
@@ -82,6 +99,19 @@ mod tests {
         let mean = mask.iter().sum::<f32>() / mask.len() as f32;
         assert!((dropped - 0.3).abs() < 0.01, "{dropped}");
         assert!((mean - 1.0).abs() < 0.01, "{mean}");
+    }
+
+    #[test]
+    fn the_kernel_drops_the_elements_of_the_mask() {
+        for (layer, shape) in [(0, [3, 5, 3, 3]), (7, [2, 20, 1, 1]), (65_535, [1, 3, 4, 4])] {
+            let x = Tensor::<4>::ones(shape, &Device::flex());
+            let pass = pass(9, usize::MAX);
+            assert!(fused::computes(&x));
+            let y: Vec<f32> = pass.dropout(x, 0.4, layer).into_data().try_into_vec().unwrap();
+            let elements = shape[1..].iter().product();
+            let pass = Pass { first_sample: u32::MAX as usize, ..pass };
+            assert_eq!(y, pass.mask(shape[0], elements, 0.4, layer));
+        }
     }
 
     #[test]

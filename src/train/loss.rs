@@ -3,6 +3,8 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::ops::fused;
+
 /// How labels become targets.
 #[derive(Clone, Debug)]
 pub struct Targets {
@@ -32,9 +34,12 @@ impl Targets {
 }
 
 /// Softmax cross entropy of `scores`, `[N, classes]`, with soft targets of the same shape whose sum
-/// is 1: the mean over the batch, in nats.
+/// is 1: the mean over the batch, in nats. The targets are given numbers: they have no gradient.
 #[must_use]
 pub fn cross_entropy(scores: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    if fused::computes(&scores) && fused::computes(&targets) {
+        return fused::cross_entropy(scores, targets);
+    }
     (log_softmax(scores, 1) * targets).sum().neg()
 }
 

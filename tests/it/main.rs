@@ -19,6 +19,7 @@ mod evaluate;
 mod example;
 mod files;
 mod help;
+mod kernels;
 mod lab;
 mod output;
 mod predict;

@@ -87,6 +87,19 @@ pub(super) unsafe fn store_few(mut p: *mut f32, v: __m256, n: usize) {
     }
 }
 
+/// The upper and the lower half of eight products.
+#[inline(always)]
+unsafe fn mul_wide_half(a: __m256i, b: __m256i) -> [__m256i; 2] {
+    // SAFETY: the caller has AVX2.
+    unsafe {
+        let even = _mm256_mul_epu32(a, b);
+        let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), _mm256_srli_epi64::<32>(b));
+        let high = _mm256_blend_epi32::<0xAA>(_mm256_srli_epi64::<32>(even), odd);
+        let low = _mm256_blend_epi32::<0xAA>(even, _mm256_slli_epi64::<32>(odd));
+        [high, low]
+    }
+}
+
 macro_rules! each {
     ($f:ident($($x:expr),*)) => { [$f($($x[0]),*), $f($($x[1]),*)] };
 }
@@ -96,6 +109,7 @@ macro_rules! each {
 #[allow(clippy::undocumented_unsafe_blocks)] // the comment above is for each of them
 impl Simd for Avx2 {
     type V = [__m256; 2];
+    type U = [__m256i; 2];
     type M = [__m256; 2];
     const PANELS: usize = 1;
 
@@ -264,6 +278,43 @@ impl Simd for Avx2 {
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(n[0])),
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(n[1])),
             ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn splat_u32(x: u32) -> Self::U {
+        unsafe { [_mm256_set1_epi32(x.cast_signed()); 2] }
+    }
+    #[inline(always)]
+    unsafe fn load_u32(p: *const u32) -> Self::U {
+        unsafe { [_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(8).cast())] }
+    }
+    #[inline(always)]
+    unsafe fn add_u32(a: Self::U, b: Self::U) -> Self::U {
+        unsafe { each!(_mm256_add_epi32(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn xor_u32(a: Self::U, b: Self::U, c: Self::U) -> Self::U {
+        unsafe {
+            let ab = each!(_mm256_xor_si256(a, b));
+            each!(_mm256_xor_si256(ab, c))
+        }
+    }
+    #[inline(always)]
+    unsafe fn mul_wide(a: Self::U, b: Self::U) -> [Self::U; 2] {
+        unsafe {
+            let [high0, low0] = mul_wide_half(a[0], b[0]);
+            let [high1, low1] = mul_wide_half(a[1], b[1]);
+            [[high0, high1], [low0, low1]]
+        }
+    }
+    #[inline(always)]
+    unsafe fn less_u32(a: Self::U, b: Self::U) -> Self::M {
+        unsafe {
+            // There is a signed comparison only: moving both by 2^31 keeps their order.
+            let top = [_mm256_set1_epi32(i32::MIN); 2];
+            let (a, b) = (each!(_mm256_xor_si256(a, top)), each!(_mm256_xor_si256(b, top)));
+            let less = each!(_mm256_cmpgt_epi32(b, a));
+            each!(_mm256_castsi256_ps(less))
         }
     }
     #[inline(always)]

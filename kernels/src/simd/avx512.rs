@@ -30,6 +30,7 @@ fn first(n: usize) -> __mmask16 {
 #[allow(clippy::undocumented_unsafe_blocks)] // the comment above is for each of them
 impl Simd for Avx512 {
     type V = __m512;
+    type U = __m512i;
     type M = __mmask16;
     const PANELS: usize = 4;
 
@@ -150,6 +151,37 @@ impl Simd for Avx512 {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
         }
+    }
+    #[inline(always)]
+    unsafe fn splat_u32(x: u32) -> Self::U {
+        unsafe { _mm512_set1_epi32(x.cast_signed()) }
+    }
+    #[inline(always)]
+    unsafe fn load_u32(p: *const u32) -> Self::U {
+        unsafe { _mm512_loadu_si512(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn add_u32(a: Self::U, b: Self::U) -> Self::U {
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn xor_u32(a: Self::U, b: Self::U, c: Self::U) -> Self::U {
+        unsafe { _mm512_ternarylogic_epi32::<0x96>(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn mul_wide(a: Self::U, b: Self::U) -> [Self::U; 2] {
+        unsafe {
+            let even = _mm512_mul_epu32(a, b);
+            let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(a), _mm512_srli_epi64::<32>(b));
+            // Each half of `even` and `odd` moves to its neighbour where it belongs.
+            let high = _mm512_mask_shuffle_epi32::<0xB1>(odd, 0x5555, even);
+            let low = _mm512_mask_shuffle_epi32::<0xB1>(even, 0xAAAA, odd);
+            [high, low]
+        }
+    }
+    #[inline(always)]
+    unsafe fn less_u32(a: Self::U, b: Self::U) -> Self::M {
+        unsafe { _mm512_cmplt_epu32_mask(a, b) }
     }
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {

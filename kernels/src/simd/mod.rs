@@ -111,6 +111,8 @@ pub(crate) trait Kernel {
 pub(crate) trait Simd: Copy {
     /// Sixteen floats.
     type V: Copy;
+    /// Sixteen 32-bit words.
+    type U: Copy;
     /// Sixteen yes or no.
     type M: Copy;
     /// How many `V` across a register tile of six rows may be, so that all sums stay in registers.
@@ -160,6 +162,16 @@ pub(crate) trait Simd: Copy {
     unsafe fn bits(mask: Self::M) -> u32;
     /// `2^n` for whole `n` from -126 to 127; another `n` gives some number.
     unsafe fn pow2(n: Self::V) -> Self::V;
+    unsafe fn splat_u32(x: u32) -> Self::U;
+    unsafe fn load_u32(p: *const u32) -> Self::U;
+    /// The sum, which wraps.
+    unsafe fn add_u32(a: Self::U, b: Self::U) -> Self::U;
+    /// `a ^ b ^ c`.
+    unsafe fn xor_u32(a: Self::U, b: Self::U, c: Self::U) -> Self::U;
+    /// The upper and the lower half of the 64-bit products `a * b`.
+    unsafe fn mul_wide(a: Self::U, b: Self::U) -> [Self::U; 2];
+    /// `a < b`.
+    unsafe fn less_u32(a: Self::U, b: Self::U) -> Self::M;
     /// The sum of all lanes: lane `i` to lane `i + 8`, then 4, 2, 1.
     unsafe fn sum(v: Self::V) -> f32;
 }

@@ -19,6 +19,7 @@ macro_rules! lanes {
 
 impl Simd for Portable {
     type V = [f32; LANES];
+    type U = [u32; LANES];
     type M = [bool; LANES];
     const PANELS: usize = 1;
 
@@ -146,6 +147,32 @@ impl Simd for Portable {
     unsafe fn pow2(n: Self::V) -> Self::V {
         // 1.5 * 2^23 + n has n in its lowest bits, without a conversion that would saturate.
         lanes!(i => f32::from_bits(((n[i] + 12_582_912.0).to_bits() << 23).wrapping_add(127 << 23)))
+    }
+    #[inline(always)]
+    unsafe fn splat_u32(x: u32) -> Self::U {
+        [x; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load_u32(p: *const u32) -> Self::U {
+        // SAFETY: the caller has sixteen words at `p`.
+        unsafe { p.cast::<[u32; LANES]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn add_u32(a: Self::U, b: Self::U) -> Self::U {
+        lanes!(i => a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn xor_u32(a: Self::U, b: Self::U, c: Self::U) -> Self::U {
+        lanes!(i => a[i] ^ b[i] ^ c[i])
+    }
+    #[inline(always)]
+    unsafe fn mul_wide(a: Self::U, b: Self::U) -> [Self::U; 2] {
+        let products: [u64; LANES] = lanes!(i => u64::from(a[i]) * u64::from(b[i]));
+        [lanes!(i => (products[i] >> 32) as u32), lanes!(i => products[i] as u32)]
+    }
+    #[inline(always)]
+    unsafe fn less_u32(a: Self::U, b: Self::U) -> Self::M {
+        lanes!(i => a[i] < b[i])
     }
     #[inline(always)]
     unsafe fn sum(mut v: Self::V) -> f32 {

@@ -1,0 +1,139 @@
+//! Dropout whose backward pass makes the mask again from its address.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::{Bytes, DType, Tensor};
+use tinderbox_kernels::Isa;
+use tinderbox_kernels::dropout::{self as kernel, DropoutShape, Mask, Order};
+
+use super::{elements, in_order, new_tensor};
+
+/// `x`, `[N, ...]`, times the mask of that address; [`super::computes`] must hold for it.
+pub fn dropout<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as DropoutOp>::masked(x.into_dispatch(), mask))
+}
+
+/// Dropout as an operation of a backend.
+#[backend_extension(Flex, Autodiff)]
+trait DropoutOp: Backend {
+    fn masked(x: FloatTensor<Self>, mask: Mask) -> FloatTensor<Self>;
+}
+
+impl DropoutOp for Flex {
+    fn masked(x: FlexTensor, mask: Mask) -> FlexTensor {
+        apply(&x, &mask)
+    }
+}
+
+impl<C: CheckpointStrategy> DropoutOp for Autodiff<Flex, C> {
+    fn masked(x: FloatTensor<Self>, mask: Mask) -> FloatTensor<Self> {
+        let node = x.node();
+        let y = apply(&x.into_primitive(), &mask);
+        match MaskAgain.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(mask, y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MaskAgain;
+
+impl Backward<Flex, 1> for MaskAgain {
+    type State = Mask;
+
+    fn backward(self, ops: Ops<Mask, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node);
+        let [parent] = ops.parents;
+        if let Some(parent) = parent {
+            gradients.register::<Flex>(parent.id, apply(&dy, &ops.state));
+        }
+    }
+}
+
+/// `x` times its mask, in the layout of `x` where that is contiguous or channels last.
+fn apply(x: &FlexTensor, mask: &Mask) -> FlexTensor {
+    let layout = x.layout();
+    let shape = layout.shape().clone();
+    let len = shape.num_elements();
+    let mut y = vec![0.0; len];
+    if let Some([samples, channels, height, width]) = channels_last(layout) {
+        let pixels = height * width;
+        let sizes = DropoutShape { samples, channels, pixels, order: Order::ChannelsLast };
+        let start = layout.start_offset();
+        kernel::dropout(Isa::best(), mask, &sizes, &x.storage::<f32>()[start..start + len], &mut y);
+        let layout = Layout::new(shape, layout.strides().to_vec(), 0);
+        return FlexTensor::new(Bytes::from_elems(y), layout, DType::F32);
+    }
+    let x = in_order(x);
+    let samples = shape.first().copied().unwrap_or(0);
+    let pixels = len.checked_div(samples).unwrap_or(0);
+    let sizes = DropoutShape { samples, channels: 1, pixels, order: Order::ChannelsFirst };
+    kernel::dropout(Isa::best(), mask, &sizes, elements(&x), &mut y);
+    new_tensor(y, shape)
+}
+
+/// `[N, C, H, W]` of a tensor whose memory is `[N, H, W, C]` without gaps, but not in logical order.
+fn channels_last(layout: &Layout) -> Option<[usize; 4]> {
+    let &[n, c, h, w] = &layout.shape()[..] else { return None };
+    let strides = [h * w * c, 1, w * c, c];
+    let given = layout.strides();
+    // The stride of an axis with one element is never used.
+    let fits = [n, c, h, w]
+        .iter()
+        .zip(strides)
+        .zip(given)
+        .all(|((&size, stride), &given)| size == 1 || given == stride as isize);
+    (fits && !layout.is_contiguous()).then_some([n, c, h, w])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    const MASK: Mask =
+        Mask { key: [1, 2], address: [3, 4], first_sample: 5, threshold: 1 << 30, keep: 1.25 };
+
+    fn data<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+        x.into_data().try_into_vec().unwrap()
+    }
+
+    /// `x` with the channels of a pixel side by side in memory.
+    fn to_channels_last(x: Tensor<4>) -> Tensor<4> {
+        let x = x.permute([0, 2, 3, 1]).try_into_primitive::<Flex>().unwrap().to_contiguous();
+        Tensor::from_primitive::<Flex>(x).permute([0, 3, 1, 2])
+    }
+
+    #[test]
+    fn the_layout_in_memory_changes_no_element() {
+        for shape in [[3, 5, 4, 7], [2, 33, 3, 3], [2, 16, 1, 1], [1, 1, 5, 5], [0, 3, 2, 2]] {
+            let x = Tensor::<4>::random(shape, Distribution::Default, &Device::flex());
+            let expected = data(dropout(x.clone(), MASK));
+            let last = to_channels_last(x.clone());
+            let layout = last.clone().try_into_primitive::<Flex>().unwrap().layout().clone();
+            assert!(layout.is_contiguous() || channels_last(&layout) == Some(shape));
+            assert_eq!(data(dropout(last, MASK)), expected, "{shape:?}: channels last");
+            let turned = x.clone().swap_dims(2, 3);
+            let turned = data(dropout(turned, MASK));
+            assert_eq!(turned, data(dropout(x.swap_dims(2, 3) + 0.0, MASK)), "{shape:?}: turned");
+        }
+    }
+
+    #[test]
+    fn the_gradient_loses_what_the_output_lost() {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<4>::ones([2, 5, 3, 4], &device).require_grad();
+        let y = dropout(x.clone() * 1.0, MASK);
+        let gradients = (y.clone() * 3.0).sum().backward();
+        let expected: Vec<f32> = data(y.inner()).iter().map(|y| y * 3.0).collect();
+        assert!(expected.contains(&0.0));
+        assert_eq!(data(x.grad(&gradients).unwrap()), expected);
+    }
+}

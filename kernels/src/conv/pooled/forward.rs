@@ -3,8 +3,9 @@
 
 use super::pool::PoolRows;
 use super::{PooledShape, Pooling};
+use crate::buffer::arbitrary;
 use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
-use crate::conv::{Activation, Finish};
+use crate::conv::{Activation, Finish, winograd};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::Isa;
 
@@ -38,6 +39,9 @@ pub fn forward(
     assert_eq!(weights.len(), shape.conv.weights_len(), "length of the weights");
     assert!(bias.is_none_or(|bias| bias.len() == co), "length of the bias");
     assert_eq!((y.len(), slots.len()), (shape.pooled_len(), shape.pooled_len()), "output");
+    if winograd::wins(&shape.conv) {
+        return through_memory(isa, shape, operands, y, slots);
+    }
     let [rows, columns] = [shape.ph() * pool, shape.pw() * pool];
     // Outputs that no pool reads are not computed.
     let mut windows = forward_windows(&shape.conv, 0);
@@ -65,5 +69,31 @@ pub fn forward(
             let pooling = Pooling { pool, ow: columns, co, activation };
             isa.run(PoolRows::new(pooling, band, y, slots));
         });
+    });
+}
+
+/// Winograd's form works on tiles of all images at once, so its outputs are pooled afterwards.
+fn through_memory(
+    isa: Isa,
+    shape: &PooledShape,
+    operands: Operands<'_>,
+    y: &mut [f32],
+    slots: &mut [u8],
+) {
+    let Operands { x, weights, bias, activation } = operands;
+    let (pool, co) = (shape.pool, shape.conv.co);
+    let [oh, ow] = shape.conv.output();
+    let mut conv = arbitrary(shape.conv.output_len());
+    let parameters = winograd::Parameters { weights, bias, activation: Activation::None };
+    winograd::forward(isa, &shape.conv, x, parameters, &mut conv);
+    let len = shape.image_len();
+    let (y, slots) = (Shared::new(y), Shared::new(slots));
+    for_each(shape.conv.n, |image| {
+        // Rows below the last whole pool are left out.
+        let conv = &conv[image * oh * ow * co..][..shape.ph() * pool * ow * co];
+        let range = image * len..(image + 1) * len;
+        // SAFETY: each image is one item's.
+        let (y, slots) = unsafe { (y.part(range.clone()), slots.part(range)) };
+        isa.run(PoolRows::new(Pooling { pool, ow, co, activation }, conv, y, slots));
     });
 }

@@ -2,7 +2,7 @@
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
 use crate::ops::block::{Activation, Layer, Pool, Tail, composed};
 
@@ -40,7 +40,11 @@ impl Case {
         };
         let y = run(self.layer(), self.x.clone(), tail);
         let mut found = vec![values(y.clone())];
-        let gradients = (y.clone() * (y + 0.5)).sum().backward();
+        // A loss without symmetries: with a plain sum a norm's gradients would cancel.
+        let shape = y.dims();
+        let waves = (0..shape.iter().product()).map(|i: usize| (i as f32 * 0.37).sin()).collect();
+        let waves = Tensor::from_data(TensorData::new::<f32, _>(waves, shape), &y.device());
+        let gradients = (y.clone() * y * waves).sum().backward();
         let mut see = |gradient: Option<Vec<f32>>| found.push(gradient.unwrap_or_default());
         see(self.x.grad(&gradients).map(values));
         if let Some(conv) = &self.conv {
@@ -72,7 +76,7 @@ fn close(what: &str, ours: &[Vec<f32>], theirs: &[Vec<f32>]) {
         assert_eq!(a.len(), b.len(), "{what}: result {i}");
         let largest = b.iter().fold(1f32, |m, x| m.max(x.abs()));
         let error = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-        assert!(error <= 2e-5 * largest, "{what}: result {i} differs by {error} of {largest}");
+        assert!(error <= 1e-4 * largest, "{what}: result {i} differs by {error} of {largest}");
     }
 }
 

@@ -52,7 +52,7 @@ impl Axis {
             let meets = |k: &usize| (k * dilation) % stride == reach % stride;
             let mut taps = (0..shape.kernel[axis]).filter(meets);
             let (start, second) = (taps.next(), taps.next());
-            let last = taps.last().or(second).or(start).unwrap_or(0);
+            let last = taps.next_back().or(second).or(start).unwrap_or(0);
             // Taps meet at equal distances, and a step over one distance is whole strides.
             let distance = second.map_or(stride, |second| second - start.unwrap_or(0));
             Self {

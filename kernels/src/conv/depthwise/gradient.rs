@@ -33,7 +33,7 @@ pub(super) fn weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: &m
             // SAFETY: each part has sums of its own.
             let sums = unsafe { shared.part(index * len..(index + 1) * len) };
             let rows = part(rows, parts, index);
-            isa.run(Rows { shape, axes: &axes, blocks, x, dy, rows, sums });
+            isa.run(Part { shape, axes: &axes, blocks, x, dy, rows, sums });
         });
         let sums = &*sums;
         let dw = Shared::new(dw);
@@ -53,7 +53,7 @@ pub(super) fn weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: &m
 }
 
 /// Some rows of the output, counted through all images.
-struct Rows<'a> {
+struct Part<'a> {
     shape: &'a ConvShape,
     axes: &'a [Axis; 2],
     blocks: Blocks,
@@ -64,7 +64,7 @@ struct Rows<'a> {
     sums: &'a mut [f32],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for Part<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -267,6 +267,7 @@ struct At {
 /// # Safety
 /// As for [`slide`].
 #[inline(always)]
+#[allow(unused_assignments)] // the last step of x, unrolled, is for nobody
 unsafe fn step<
     S: Simd,
     const T: usize,
@@ -296,7 +297,7 @@ unsafe fn step<
                 if !EDGE || at.mask & (1 << j) != 0 {
                     let x = if PARTIAL { S::load_first(x, channels) } else { S::load(x) };
                     unroll!(q in few TAPS => {
-                        if j >= q && (j - q) % STRIDE == 0 && (j - q) / STRIDE < T {
+                        if j >= q && (j - q).is_multiple_of(STRIDE) && (j - q) / STRIDE < T {
                             sums[q] = S::fma(x, gradients[(j - q) / STRIDE], sums[q]);
                         }
                     });

@@ -89,7 +89,6 @@ impl Plan {
                 next += self.blocks.count() * Self::block_len(row, column);
                 offset
             })
-            .chain([0])
             .collect()
     }
 

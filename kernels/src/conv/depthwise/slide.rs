@@ -37,12 +37,12 @@ pub(super) fn rows(isa: Isa, plan: &Plan, slices: Slices) {
         let rows = part(rows, items, item);
         // SAFETY: items have no row in common.
         let y = unsafe { y.part(rows.start * row_len..rows.end * row_len) };
-        isa.run(Rows { plan, offsets: &offsets, packed, x, rows, y });
+        isa.run(Part { plan, offsets: &offsets, packed, x, rows, y });
     });
 }
 
 /// Some rows, counted through all images.
-struct Rows<'a> {
+struct Part<'a> {
     plan: &'a Plan,
     offsets: &'a [usize],
     packed: &'a [f32],
@@ -52,7 +52,7 @@ struct Rows<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for Part<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -255,6 +255,7 @@ struct At {
 /// # Safety
 /// As for [`slide`].
 #[inline(always)]
+#[allow(unused_assignments)] // the last step of x, unrolled, is for nobody
 unsafe fn step<
     S: Simd,
     const T: usize,
@@ -280,7 +281,7 @@ unsafe fn step<
                 if !EDGE || at.mask & (1 << j) != 0 {
                     let x = S::load(x);
                     unroll!(q in few TAPS => {
-                        if j >= q && (j - q) % STRIDE == 0 && (j - q) / STRIDE < T {
+                        if j >= q && (j - q).is_multiple_of(STRIDE) && (j - q) / STRIDE < T {
                             let t = (j - q) / STRIDE;
                             sums[t] = S::fma(x, taps[q], sums[t]);
                         }

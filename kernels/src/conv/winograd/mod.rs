@@ -8,9 +8,10 @@
 //! input and tiles of the gradient are transformed, multiplied over tiles, and transformed back to
 //! 3 x 3 taps.
 //!
-//! Rounding: sums and differences of six numbers with factors up to 16 lose some bits, so errors
-//! are larger than those of the direct form: about 1e-6 of the result's norm, and the tests bound
-//! each error by 24 * 2^-24 of the largest sum of sizes of products. A NaN or an infinity in the
+//! Rounding: sums and differences of six numbers, with factors, lose some bits. Errors are larger
+//! than those of the direct form: about 1e-6 of the result's norm. The tests hold each error on
+//! random numbers to 24 * 2^-24 of the number of products in whole tiles times the largest
+//! product; that is what was measured with room, not a proof. A NaN or an infinity in the
 //! input spreads as NaN over outputs of the tiles that see it; the direct form is exact there.
 
 #![allow(clippy::inline_always)] // what is not inlined into `Isa::run` loses the instruction set

@@ -238,11 +238,12 @@ impl Group<'_> {
         let Plan { shape, windows, .. } = *self.plan;
         let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
         let (names, image_len) = (shape.pool * shape.pool, windows.elements);
-        let elements = self.images.len() * ph * pw;
-        assert!(channels.len() <= CHANNELS && channels.end <= co);
-        assert!(self.channels.len() >= elements * channels.len() + LANES);
+        let (elements, len) = (self.images.len() * ph * pw, channels.len());
+        assert!(len <= CHANNELS && channels.end <= co);
+        assert!(self.channels.len() >= elements * len + LANES);
         assert!(self.windows.len() >= WINDOW * (elements * names.min(co) + 1));
         let list = self.windows.as_mut_ptr().cast::<Window>();
+        let slots = &self.plan.slots[self.images.start * windows.elements..];
         let (mut count, mut end) = (0, 0);
         for r in 0..ph {
             for c in 0..pw {
@@ -251,17 +252,14 @@ impl Group<'_> {
                     for n in 0..self.images.len() {
                         let element = n * image_len + (r * pw + c) * co + channels.start;
                         let before = end;
+                        let offset = n * windows.image + first;
                         // SAFETY: this CPU has `S`. An element has one slot, so at most as many
                         // channels and windows are listed as the assertions leave room for, and one
                         // step of sixteen.
                         unsafe {
-                            let mut o = 0;
-                            while o < channels.len() {
-                                let n = (channels.len() - o).min(LANES);
-                                end += self.list_slot::<S>(element + o, [o, n], slot as u8, end);
-                                o += LANES;
-                            }
-                            let offset = n * windows.image + first;
+                            let to = self.channels.as_mut_ptr().cast();
+                            end +=
+                                list_channels::<S>(&slots[element..], len, slot as u8, to.add(end));
                             let offset = offset as u32 + *windows.slots.as_ptr().add(slot);
                             let element = element as u32;
                             *list.add(count) = Window { offset, element, end: end as u32 };
@@ -273,36 +271,35 @@ impl Group<'_> {
         }
         count
     }
+}
 
-    /// Appends at `end` the channels, from `o` on, of those of `n <= 16` elements that have `slot`.
-    ///
-    /// # Safety
-    /// The CPU must have `S`; the elements must exist, and the list have room for sixteen more.
-    #[inline(always)]
-    unsafe fn list_slot<S: Simd>(
-        &mut self,
-        element: usize,
-        [o, n]: [usize; 2],
-        slot: u8,
-        end: usize,
-    ) -> usize {
-        let first = self.images.start * self.plan.windows.elements;
-        let slots = &self.plan.slots[first..];
-        // SAFETY: the caller's promises; sixteen slots are read only where sixteen are left. Those
-        // after the `n` come last in what is written, and are not counted.
+/// Writes the numbers of those of the first `len` elements that have `slot`, and answers how many
+/// there are.
+///
+/// # Safety
+/// The CPU must have `S`; there must be `len <= 64` slots, and room for as many numbers and sixteen.
+#[inline(always)]
+unsafe fn list_channels<S: Simd>(slots: &[u8], len: usize, slot: u8, to: *mut f32) -> usize {
+    let (mut count, mut o) = (0, 0);
+    while o < len {
+        let n = (len - o).min(LANES);
+        // SAFETY: the caller's promises; sixteen slots are read only where sixteen are left.
         unsafe {
-            let mut bytes = [DEAD; LANES];
-            let mut from = slots.as_ptr().add(element);
-            if element + LANES > slots.len() {
+            let from = slots.as_ptr().add(o);
+            let chosen = if o + LANES <= slots.len() {
+                S::bytes_equal(from, slot)
+            } else {
+                let mut bytes = [DEAD; LANES];
                 std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), n);
-                from = bytes.as_ptr();
-            }
-            let chosen = S::bytes_equal(from, slot);
-            let numbers = S::load(NUMBERS.as_ptr().add(o).cast());
-            S::store_front(self.channels.as_mut_ptr().add(end), chosen, numbers);
-            (S::bits(chosen) & ((1 << n) - 1)).count_ones() as usize
+                S::bytes_equal(bytes.as_ptr(), slot)
+            };
+            // Elements after the `n` come last in what is written, and are not counted.
+            S::store_front(to.add(count), chosen, S::load(NUMBERS.as_ptr().add(o).cast()));
+            count += (S::bits(chosen) & ((1 << n) - 1)).count_ones() as usize;
         }
+        o += LANES;
     }
+    count
 }
 
 /// All windows, and a tile of them.
@@ -348,13 +345,13 @@ unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
             }
             let to = dx.add(offset as usize);
             for r in 0..R {
+                // The floats after a run belong to other windows: nothing is added to them, where
+                // zero weights times infinity would be NaN. (A choice between old and new floats
+                // would become a masked store, which is slow on AMD's with AVX2.)
+                sums[r][C - 1] = S::select(inside, sums[r][C - 1], S::splat(-0.0));
                 for c in 0..C {
                     let to = to.add(r * row + c * LANES);
-                    let old = S::load(to);
-                    let new = S::add(old, sums[r][c]);
-                    // The floats after a run belong to other windows: zero times infinity is NaN.
-                    let new = if c + 1 == C { S::select(inside, new, old) } else { new };
-                    S::store(to, new);
+                    S::store(to, S::add(S::load(to), sums[r][c]));
                 }
             }
         }

@@ -64,12 +64,12 @@ pub fn backward_weights(
             let source = Source { shape, windows: &windows, tiles: &tiles, x, dy, slots };
             source.chunk(isa, images, channels, dw);
         });
-        reduce(shape, windows.across * LANES, partial, dw);
+        reduce(isa, shape, windows.across * LANES, partial, dw);
     });
 }
 
 /// Adds the chunks up in their order, and writes `[co, ci, kh, kw]`.
-fn reduce(shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
+fn reduce(isa: Isa, shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
     let (ci, co) = (shape.conv.ci, shape.conv.co);
     let [kh, kw] = shape.conv.kernel;
     let items = co.min(ITEMS);
@@ -83,9 +83,7 @@ fn reduce(shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
             for (o, dw) in channels.zip(dw.chunks_exact_mut(size)) {
                 total.copy_from_slice(&partial[o * len..][..len]);
                 for chunk in partial.chunks_exact(co * len).skip(1) {
-                    for (total, chunk) in total.iter_mut().zip(&chunk[o * len..][..len]) {
-                        *total += chunk;
-                    }
+                    isa.run(Add { total, more: &chunk[o * len..][..len] });
                 }
                 for (i, dw) in dw.chunks_exact_mut(kh * kw).enumerate() {
                     for (p, dw) in dw.chunks_exact_mut(kw).enumerate() {
@@ -97,6 +95,28 @@ fn reduce(shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
             }
         });
     });
+}
+
+/// Adds `more` to `total`, of equal length.
+struct Add<'a> {
+    total: &'a mut [f32],
+    more: &'a [f32],
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        assert!(self.total.len() == self.more.len() && self.more.len().is_multiple_of(LANES));
+        for i in (0..self.more.len()).step_by(LANES) {
+            // SAFETY: this CPU has `S`, and sixteen floats are left in both.
+            unsafe {
+                let total = self.total.as_mut_ptr().add(i);
+                S::store(total, S::add(S::load(total), S::load(self.more.as_ptr().add(i))));
+            }
+        }
+    }
 }
 
 /// What all items read. Lengths are those of the shape.
@@ -125,20 +145,36 @@ impl Source<'_> {
         let together = (BAND / image).clamp(1, images.len());
         let rows = if image <= BAND { ph } else { (BAND / self.windows.down).clamp(1, ph) };
         let copied = (together * image + LANES).next_multiple_of(LANES);
-        with_scratch(copied + 2 * together * rows * pw, |scratch| {
-            let (copy, list) = scratch.split_at_mut(copied);
+        let entries = (together * rows * pw).next_multiple_of(LANES);
+        with_scratch(copied + 3 * entries, |scratch| {
+            let (copy, lists) = scratch.split_at_mut(copied);
+            let (starts, list) = lists.split_at_mut(entries);
             for first in images.clone().step_by(together) {
                 let images = first..images.end.min(first + together);
                 let x = self.input(&images, copy);
                 for row in (0..ph).step_by(rows) {
                     let rows = row..ph.min(row + rows);
-                    let elements = [images.clone(), rows, 0..pw];
-                    let channels = channels.clone();
-                    isa.run(Band { source: self, x, elements, channels, list, dw, fresh });
+                    let count = images.len() * rows.len() * pw;
+                    self.list_windows(images.len(), &rows, &mut starts[..count]);
+                    let first =
+                        images.start * self.windows.elements + row * pw * self.shape.conv.co;
+                    let (starts, channels) = (&starts[..count], channels.clone());
+                    isa.run(Band { source: self, x, first, starts, channels, list, dw, fresh });
                     fresh = false;
                 }
             }
         });
+    }
+
+    /// Lists where the windows of the pooled elements of a band start, as bits of integers.
+    fn list_windows(&self, images: usize, rows: &Range<usize>, starts: &mut [f32]) {
+        let Windows { image, down, right, pw, .. } = *self.windows;
+        let elements = (0..images).flat_map(|n| rows.clone().map(move |r| n * image + r * down));
+        for (start, row) in elements.zip(starts.chunks_exact_mut(pw)) {
+            for (c, to) in row.iter_mut().enumerate() {
+                *to = f32::from_bits((start + c * right) as u32);
+            }
+        }
     }
 
     /// Padded images, and at least as many floats after them as steps of sixteen read beyond a run.
@@ -162,11 +198,13 @@ impl Source<'_> {
     }
 }
 
-/// A part of a chunk: `elements` are images, and rows and columns of pooled elements.
+/// A part of a chunk: whole images, or rows of one. Its pooled elements follow each other, from
+/// `first` on; the window of each starts at one of `starts`, in `x`.
 struct Band<'a> {
     source: &'a Source<'a>,
     x: &'a [f32],
-    elements: [Range<usize>; 3],
+    first: usize,
+    starts: &'a [f32],
     channels: Range<usize>,
     list: &'a mut [f32],
     dw: &'a mut [f32],
@@ -182,10 +220,11 @@ impl Kernel for Band<'_> {
         let windows = self.source.windows;
         let kh = self.source.shape.conv.kernel[0];
         let wide = windows.across * LANES;
-        let [images, rows, columns] = &self.elements;
-        assert!(self.list.len() >= 2 * images.len() * rows.len() * columns.len());
+        assert!(self.list.len() >= 2 * self.starts.len());
         assert_eq!(self.dw.len(), self.channels.len() * kh * wide);
-        assert!(self.x.len() >= images.len() * windows.image + wide - windows.run);
+        let last = self.starts.iter().map(|start| start.to_bits()).max().unwrap_or(0) as usize;
+        let pool = windows.slots.iter().max().map_or(0, |&slot| slot as usize);
+        assert!(self.x.len() >= last + pool + (kh - 1) * windows.row + wide);
         let list = self.list.as_mut_ptr().cast::<Entry>();
         let channels = self.channels.clone();
         for (index, o) in channels.enumerate() {
@@ -215,28 +254,23 @@ impl Band<'_> {
     #[inline(always)]
     unsafe fn list_elements(&self, o: usize, list: *mut Entry) -> usize {
         let Source { shape, windows, dy, slots, .. } = *self.source;
-        let [images, rows, columns] = &self.elements;
-        let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
-        let names = shape.pool * shape.pool;
+        let (co, names) = (shape.conv.co, shape.pool * shape.pool);
+        let elements = self.starts.len();
+        let first = self.first + o;
+        assert!(first + (elements - 1) * co < dy.len().min(slots.len()));
         let mut count = 0;
-        for n in images.clone() {
-            for r in rows.clone() {
-                let mut element = ((n * ph + r) * pw + columns.start) * co + o;
-                let mut offset = (n - images.start) * windows.image + r * windows.down;
-                assert!(element + (columns.len() - 1) * co < dy.len().min(slots.len()));
-                for _ in columns.clone() {
-                    // SAFETY: asserted for the last element of the row. An entry is written for
-                    // every element, and kept if it has a gradient: no branch to guess.
-                    unsafe {
-                        let slot = usize::from(*slots.as_ptr().add(element));
-                        let dy = *dy.as_ptr().add(element);
-                        let offset = offset as u32 + *windows.slots.as_ptr().add(slot);
-                        *list.add(count) = Entry { offset, dy };
-                        count += usize::from(slot < names);
-                    }
-                    element += co;
-                    offset += windows.right;
-                }
+        // SAFETY: asserted for the last element. An entry is written for every element, and kept if it
+        // has a gradient: no branch to guess.
+        unsafe {
+            let (mut dy, mut slot) = (dy.as_ptr().add(first), slots.as_ptr().add(first));
+            for index in 0..elements {
+                let name = usize::from(*slot);
+                let offset = self.starts.as_ptr().add(index).cast::<u32>().read();
+                let offset = offset + *windows.slots.as_ptr().add(name);
+                *list.add(count) = Entry { offset, dy: *dy };
+                count += usize::from(name < names);
+                // Past the end after the last element, where nothing is read.
+                (dy, slot) = (dy.wrapping_add(co), slot.wrapping_add(co));
             }
         }
         count

@@ -257,7 +257,7 @@ impl Group<'_> {
                         // channels and windows are listed as the assertions leave room for, and one
                         // step of sixteen.
                         unsafe {
-                            let to = self.channels.as_mut_ptr().cast();
+                            let to = self.channels.as_mut_ptr().cast::<f32>();
                             end +=
                                 list_channels::<S>(&slots[element..], len, slot as u8, to.add(end));
                             let offset = offset as u32 + *windows.slots.as_ptr().add(slot);

@@ -4,17 +4,22 @@
 //! The rule: what an item computes depends on its number only, items write to places of their own,
 //! and whoever adds items up does it in the order of their numbers.
 
+mod pool;
+
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Runs `work(0)` to `work(items - 1)`, in any order, at the same time where threads are free.
+pub use pool::Pool;
+
+/// Runs `work(0)` to `work(items - 1)`, in any order, at the same time where threads are free: those
+/// of the [`Pool`] that is installed on this thread, else those of rayon's current pool.
 pub fn for_each(items: usize, work: impl Fn(usize) + Sync + Send) {
     if items < 2 {
         (0..items).for_each(work);
-    } else {
+    } else if !pool::run(items, &work) {
         (0..items).into_par_iter().with_max_len(1).for_each(work);
     }
 }

@@ -50,6 +50,7 @@ fn every_flag_of_the_help_has_its_environment_variable() {
         ("TINDERBOX_NAME", "x"),
         ("TINDERBOX_OVERWRITE", "true"),
         ("TINDERBOX_DEVICE", "cpu"),
+        ("TINDERBOX_KERNELS", "off"),
         ("TINDERBOX_THREADS", "1"),
         ("TINDERBOX_LOADER_THREADS", "2"),
     ];

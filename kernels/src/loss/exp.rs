@@ -14,7 +14,7 @@ use crate::simd::Simd;
 pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // Adding and subtracting 1.5 * 2^23 rounds to a whole number.
     const WHOLE: f32 = 12_582_912.0;
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // SAFETY: the caller has the instruction set.
     unsafe {
@@ -29,7 +29,7 @@ pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
         p = S::fma(p, r, S::splat(8.333_452e-3));
         p = S::fma(p, r, S::splat(4.166_579_6e-2));
         p = S::fma(p, r, S::splat(1.666_666_5e-1));
-        p = S::fma(p, r, S::splat(5.000_000_1e-1));
+        p = S::fma(p, r, S::splat(0.5));
         let p = S::fma(S::mul(p, r), r, r);
         let p = S::add(p, S::splat(1.0));
         // 2^n in two factors: n goes from -150 to 128, and each exponent must be a normal one.

@@ -62,6 +62,7 @@ impl<'a, T> Shared<'a, T> {
     ///
     /// # Safety
     /// No other part in use at the same time may have an element in common with it.
+    #[must_use]
     #[allow(clippy::mut_from_ref)] // the safety contract is what makes it exclusive
     pub unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
         assert!(range.start <= range.end && range.end <= self.len);

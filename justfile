@@ -14,6 +14,10 @@ clippy:
 test:
     cargo test --release
 
+# The kernels' tests under valgrind
+test-memory *ARGS:
+    scripts/test-memory {{ARGS}}
+
 # The README's first command
 train:
     cargo run --release -- train

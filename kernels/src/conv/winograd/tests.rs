@@ -259,14 +259,14 @@ fn measure_speed() {
                 Parameters { weights: &case.weights, bias: None, activation: Activation::None };
             let mut best = [f64::INFINITY; 3];
             for _ in 0..7 {
-                for pass in 0..3 {
+                for (pass, best) in best.iter_mut().enumerate() {
                     let start = std::time::Instant::now();
                     match pass {
                         0 => forward(isa, &shape, &case.x, parameters, &mut y),
                         1 => backward_data(isa, &shape, &case.dy, &case.weights, &mut dx),
                         _ => backward_weights(isa, &shape, &case.x, &case.dy, &mut dw),
                     }
-                    best[pass] = best[pass].min(start.elapsed().as_secs_f64());
+                    *best = best.min(start.elapsed().as_secs_f64());
                 }
             }
             let speed = best.map(|s| 2.0 * shape.multiplications() as f64 / s / 1e9);

@@ -5,7 +5,9 @@ use tinderbox_kernels::conv::{self, Activation, pooled};
 use tinderbox_kernels::{Isa, buffer, linear, norm, pool};
 
 use super::forward::{LayerShape, Saved, SavedNorm, SavedPool, SavedTail};
-use super::tensor::{channels_last, contiguous, from_channels_last};
+use super::tensor::{
+    channels_last, contiguous, from_channels_last, is_channels_last, turn_rows_back,
+};
 
 /// Which gradients somebody asks for.
 #[derive(Clone, Copy)]
@@ -51,10 +53,15 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
         found[2] = Some(contiguous(db, [channels]));
     }
     if wanted.weight {
-        found[1] = Some(layer_weights(isa, &layer, x.storage(), dy));
+        let dw = layer_weights(isa, &layer, x.storage(), dy);
+        let turned = matches!(layer, LayerShape::Linear(_)) && is_channels_last(&x);
+        found[1] = Some(if turned { turn_rows_back(&dw, input) } else { dw });
     }
     if wanted.x {
-        found[0] = Some(layer_data(isa, &layer, dy, weight.storage(), input));
+        let last = matches!(layer, LayerShape::Conv(_)) || is_channels_last(&x);
+        let dx = layer_data(isa, &layer, dy, weight.storage(), input.iter().product());
+        let shaped = if last { from_channels_last } else { contiguous };
+        found[0] = Some(shaped(dx, input));
     }
     found
 }
@@ -75,24 +82,13 @@ fn layer_weights(isa: Isa, layer: &LayerShape, x: &[f32], dy: &[f32]) -> FlexTen
     }
 }
 
-fn layer_data(
-    isa: Isa,
-    layer: &LayerShape,
-    dy: &[f32],
-    weight: &[f32],
-    input: [usize; 4],
-) -> FlexTensor {
-    let mut dx = buffer::arbitrary(input.iter().product());
+fn layer_data(isa: Isa, layer: &LayerShape, dy: &[f32], weight: &[f32], len: usize) -> Vec<f32> {
+    let mut dx = buffer::arbitrary(len);
     match layer {
-        LayerShape::Conv(shape) => {
-            conv::backward_data(isa, shape, dy, weight, &mut dx);
-            from_channels_last(dx, input)
-        }
-        LayerShape::Linear(shape) => {
-            linear::backward_data(isa, shape, dy, weight, &mut dx);
-            contiguous(dx, input)
-        }
+        LayerShape::Conv(shape) => conv::backward_data(isa, shape, dy, weight, &mut dx),
+        LayerShape::Linear(shape) => linear::backward_data(isa, shape, dy, weight, &mut dx),
     }
+    dx
 }
 
 fn unpool(isa: Isa, pool: &SavedPool, dy: &[f32], shape: [usize; 4]) -> FlexTensor {

@@ -9,6 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Tensor};
 use tinderbox_kernels::Isa;
+use tinderbox_kernels::buffer;
 use tinderbox_kernels::dropout::{self as kernel, DropoutShape, Mask, Order};
 
 use super::{elements, in_order, new_tensor};
@@ -61,7 +62,7 @@ fn apply(x: &FlexTensor, mask: &Mask) -> FlexTensor {
     let layout = x.layout();
     let shape = layout.shape().clone();
     let len = shape.num_elements();
-    let mut y = vec![0.0; len];
+    let mut y = buffer::arbitrary(len);
     if let Some([samples, channels, height, width]) = channels_last(layout) {
         let pixels = height * width;
         let sizes = DropoutShape { samples, channels, pixels, order: Order::ChannelsLast };

@@ -13,6 +13,7 @@ use tinderbox_kernels::{Isa, buffer, norm};
 use super::block::BlockInputs;
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
+    is_channels_last, turn_rows,
 };
 use crate::ops::Pool;
 
@@ -57,8 +58,9 @@ pub(super) struct Saved {
     pub layer: LayerShape,
     /// The shape of the input.
     pub input: [usize; 4],
-    /// The layer's input: channels last for a convolution, `[n, inputs]` for a dense layer.
+    /// The layer's input; channels last, but for a dense layer that may have them first.
     pub x: FlexTensor,
+    /// The weights; those of a dense layer have their rows in the order of `x` in memory.
     pub weight: FlexTensor,
     pub tail: SavedTail,
 }
@@ -148,12 +150,17 @@ impl LayerShape {
 /// Computes a block; with what its backward pass needs where `keep`.
 pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: bool) -> Outcome {
     let input = dims(&inputs.x);
-    let x = match spec.layer {
-        LayerSpec::Conv { .. } => channels_last(inputs.x.clone()),
-        LayerSpec::Linear => channels_first(inputs.x.clone()),
-    };
-    let weight = in_order(inputs.weight.clone());
+    let mut weight = in_order(inputs.weight.clone());
     let layer = LayerShape::new(&spec.layer, input, &weight);
+    let x = match layer {
+        LayerShape::Conv(_) => channels_last(inputs.x.clone()),
+        // Features are counted with the channel first. Of input and weights, the smaller is turned.
+        LayerShape::Linear(shape) if shape.outputs < shape.n && is_channels_last(&inputs.x) => {
+            weight = turn_rows(&weight, input);
+            inputs.x.clone()
+        }
+        LayerShape::Linear(_) => channels_first(inputs.x.clone()),
+    };
     let block = Block { isa: Isa::best(), spec, layer, keep, x: x.storage(), inputs: &inputs };
     let Parts { y, mean, variance, tail } = match spec.norm {
         Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),

@@ -36,6 +36,35 @@ fn has_strides(tensor: &FlexTensor, strides: [usize; 4]) -> bool {
         && all.into_iter().all(|((size, wanted), &stride)| size < 2 || stride == wanted as isize)
 }
 
+/// Whether channels are last in memory, nothing else is in it, and that is another order than that
+/// of the shape.
+pub(super) fn is_channels_last(tensor: &FlexTensor) -> bool {
+    let [_, c, h, w] = dims(tensor);
+    has_strides(tensor, [h * w * c, 1, w * c, c]) && !has_strides(tensor, [c * h * w, h * w, w, 1])
+}
+
+/// The rows of dense weights, `[C, H, W]` by outputs, as `[H, W, C]` by outputs.
+pub(super) fn turn_rows(weight: &FlexTensor, [_, c, h, w]: [usize; 4]) -> FlexTensor {
+    reordered(weight, [c, h * w])
+}
+
+/// The way back: from `[H, W, C]` by outputs to `[C, H, W]` by outputs.
+pub(super) fn turn_rows_back(weight: &FlexTensor, [_, c, h, w]: [usize; 4]) -> FlexTensor {
+    reordered(weight, [h * w, c])
+}
+
+/// Row `i * columns + j` becomes row `j * rows + i`.
+fn reordered(weight: &FlexTensor, [rows, columns]: [usize; 2]) -> FlexTensor {
+    let [inputs, outputs] = weight.layout().shape().dims::<2>();
+    let from = weight.storage::<f32>();
+    let mut to = buffer::arbitrary(inputs * outputs);
+    for (number, to) in to.chunks_exact_mut(outputs.max(1)).enumerate() {
+        let (j, i) = (number / rows, number % rows);
+        to.copy_from_slice(&from[(i * columns + j) * outputs..][..outputs]);
+    }
+    contiguous(to, [inputs, outputs])
+}
+
 /// The tensor itself where its channels are last in memory and nothing else is in it, else a copy
 /// for which that is so.
 pub(super) fn channels_last(tensor: FlexTensor) -> FlexTensor {

@@ -3,9 +3,11 @@
 mod plan;
 mod weights;
 
+pub(crate) use weights::add_parts;
 pub use weights::backward_weights;
 
 use super::{Activation, ConvShape};
+use crate::buffer::arbitrary;
 use crate::gemm::panels;
 use crate::gemm::tile::RowsTimesWeights;
 use crate::parallel::{Shared, for_each, with_scratch};
@@ -257,13 +259,17 @@ fn pack_backward(shape: &ConvShape, group: usize, phase: &Phase, weights: &[f32]
 
 /// `[panel][depth][16]`, with zeros in the columns that fill up the last panel.
 fn pack(columns: usize, depth: usize, weight: impl Fn(usize, usize) -> f32 + Sync) -> Vec<f32> {
-    let mut packed = vec![0.0; panels(columns) * depth * LANES];
+    let mut packed = arbitrary(panels(columns) * depth * LANES);
     let shared = Shared::new(&mut packed);
     for_each(panels(columns), |panel| {
         let len = depth * LANES;
         // SAFETY: each panel is written by one item.
         let out = unsafe { shared.part(panel * len..(panel + 1) * len) };
-        for lane in 0..LANES.min(columns - panel * LANES) {
+        let width = LANES.min(columns - panel * LANES);
+        if width < LANES {
+            out.fill(0.0);
+        }
+        for lane in 0..width {
             for k in 0..depth {
                 out[k * LANES + lane] = weight(panel * LANES + lane, k);
             }

@@ -96,7 +96,7 @@ impl Plan {
     }
 
     /// Rows, columns and channels of an image where its windows are read.
-    fn place(&self) -> [usize; 3] {
+    pub(crate) fn place(&self) -> [usize; 3] {
         match self.copy {
             Some([rows, columns]) => [rows, columns, self.windows.channels[1]],
             None => self.windows.source,

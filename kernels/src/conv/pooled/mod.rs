@@ -12,6 +12,7 @@ mod bias;
 mod choice;
 mod data;
 mod forward;
+mod masked;
 mod padded;
 mod pool;
 mod scatter;

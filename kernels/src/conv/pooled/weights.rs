@@ -11,7 +11,7 @@ use crate::simd::{Isa, Kernel, LANES, Simd};
 
 use super::padded::{is_padded, pad};
 use super::tiles::{Sums, Tile, by_tile, tiles};
-use super::{PooledShape, Windows};
+use super::{PooledShape, Windows, masked};
 
 /// Floats of input images that are worked on at a time: 24 KiB of a first cache of 32 KiB.
 const BAND: usize = 6 << 10;
@@ -44,6 +44,9 @@ pub fn backward_weights(
     if shape.conv.n == 0 {
         dw.fill(0.0);
         return;
+    }
+    if masked::wins(shape) {
+        return masked::backward_weights(isa, shape, x, dy, slots, dw);
     }
     let windows = Windows::new(shape);
     let (n, co) = (shape.conv.n, shape.conv.co);

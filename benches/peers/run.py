@@ -39,6 +39,8 @@ HOPELESS = 1.5
 BUSY_LIMIT = 0.1
 BUSY_SAMPLE_S = 0.3
 CALM_WAIT_S = 20
+# How long a lock is kept at least, over several measurements.
+TURN_S = 30
 
 
 def main():
@@ -108,6 +110,7 @@ def measure(work, args):
     """Name -> one result a round. Each round starts with another contender, so none is always first."""
     entrants = contenders.of(work, args)
     runs = {entrant.name: [] for entrant in entrants}
+    alone = Turn(args.lock)
     for turn in range(args.rounds):
         # The first round is in order: a compiled setting comes after the setting that it compiles.
         shift = turn % len(entrants) if entrants else 0
@@ -115,7 +118,7 @@ def measure(work, args):
             if left_out(entrant, entrants, runs, turn, args):
                 continue
             print(f"{work.title()}: round {turn + 1} of {args.rounds}: {entrant.name}", file=sys.stderr, flush=True)
-            with lock(args.lock):
+            with alone:
                 busy = wait_until_calm()
                 result = run(entrant, limit(work, entrants, runs, args), isinstance(work, Job))
             runs[entrant.name].append({**result, "busy_before": busy})
@@ -150,15 +153,23 @@ def limit(work, entrants, runs, args):
     return min(JOB_LIMIT_S, HOPELESS / fastest) if fastest else JOB_LIMIT_S
 
 
-@contextlib.contextmanager
-def lock(path):
-    """Holds an exclusive lock on a file, if one is named."""
-    if not path:
-        yield
-        return
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+class Turn:
+    """An exclusive lock on a file, if one is named, given up between measurements now and then."""
+
+    def __init__(self, path):
+        self.file = path.open("a") if path else None
+        self.since = None
+
+    def __enter__(self):
+        if self.file and self.since is None:
+            fcntl.flock(self.file, fcntl.LOCK_EX)
+            self.since = time.monotonic()
+
+    def __exit__(self, *_):
+        if self.file and time.monotonic() - self.since > TURN_S:
+            fcntl.flock(self.file, fcntl.LOCK_UN)
+            self.since = None
+            time.sleep(BUSY_SAMPLE_S)  # who waits gets it
 
 
 def wait_until_calm():

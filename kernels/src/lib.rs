@@ -14,6 +14,8 @@ pub mod norm;
 pub mod dropout;
 pub mod loss;
 pub mod parallel;
+#[doc(hidden)]
+pub mod peak;
 pub mod pool;
 mod rows;
 mod simd;

@@ -1,5 +1,7 @@
 //! What the CPU can do at best, measured: the yardstick of the benchmarks, and of nothing else.
 
+use std::hint::black_box;
+
 use crate::Isa;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -19,11 +21,18 @@ impl MultiplyAdd {
     /// `SUMS` sums that do not wait for each other.
     #[inline(always)]
     unsafe fn rounds<S: Simd, const SUMS: usize>(self) -> (usize, f32) {
+        // Numbers that the compiler does not know, or it computes the result itself; near one, so
+        // that the sums neither vanish nor overflow.
+        let (starts, a, b) = (black_box([1.5; SUMS]), black_box(0.999_9), black_box(1e-4));
         // SAFETY: the caller's CPU has the instructions; no memory is touched.
         unsafe {
-            // Near one, so that the sums neither vanish nor overflow.
-            let (a, b) = (S::splat(0.999_9), S::splat(1e-4));
-            let mut sums = [S::splat(1.0); SUMS];
+            let (a, b) = (S::splat(a), S::splat(b));
+            let mut sums = [S::splat(0.0); SUMS];
+            let mut i = 0;
+            while i < SUMS {
+                sums[i] = S::splat(starts[i]);
+                i += 1;
+            }
             for _ in 0..self.rounds {
                 let mut i = 0;
                 while i < SUMS {

@@ -143,7 +143,12 @@ fn depthwises() -> Cases {
 }
 
 /// `n` square images, channels in and out, and kernel, stride and padding.
-fn conv(n: usize, size: usize, [ci, co]: [usize; 2], [k, stride, padding]: [usize; 3]) -> Shape {
+pub fn conv(
+    n: usize,
+    size: usize,
+    [ci, co]: [usize; 2],
+    [k, stride, padding]: [usize; 3],
+) -> ConvShape {
     ConvShape {
         n,
         input: [size; 2],

@@ -27,7 +27,8 @@ macro_rules! kernels {
             let run: fn(tinderbox_kernels::Isa, &Shape, &mut Data) = $run;
             let work: $crate::report::Work = $work(&case.shape);
             let mut data = Data::new(&case.shape);
-            $crate::report::measure(bencher, (stringify!($name), &case.to_string()), case.isa, work, || {
+            let what = (stringify!($name), &*case.to_string());
+            $crate::report::measure(bencher, what, case.isa, work, || {
                 run(case.isa, &case.shape, &mut data);
             });
         }
@@ -38,6 +39,7 @@ mod cases;
 mod convolution;
 mod layers;
 mod peak;
+mod pooled;
 mod report;
 
 use std::time::Duration;

@@ -3,10 +3,7 @@
 import statistics
 
 import contenders
-from rows import MEMORY, SECONDS, SPEED, Job
-
-# As in `run.py`.
-BUSY_LIMIT = 0.1
+from rows import BUSY_LIMIT, DISTURBED, MEMORY, SECONDS, SPEED, Job
 
 
 def median(results, figure):
@@ -37,9 +34,9 @@ def work_table(work, runs):
         last = f"{median(results, 'test_top1'):.1%}" if whole else f"{median(results, MEMORY):,.0f}"
         rows.append((name, *(digits(x) for x in (middle, min(good), max(good))), ratio, last, str(len(good))))
     lines += markdown(rows)
-    busy = sum((result["busy_before"] or 0) > BUSY_LIMIT for results in runs.values() for result in results)
+    busy = sum((result[DISTURBED] or 0) > BUSY_LIMIT for results in runs.values() for result in results if "skipped" not in result)
     if busy:
-        lines += ["", f"**not valid**: other programs used the cores before {busy} of the measurements"]
+        lines += ["", f"**not valid**: other programs used the cores during {busy} of the measurements"]
     versions = {result["version"] for results in runs.values() for result in results if result.get("version")}
     return "\n".join([*lines, "", "versions: " + "; ".join(sorted(versions)), ""])
 

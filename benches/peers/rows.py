@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import common
 
 SPEED, MEMORY, SECONDS = "images_per_second", "peak_rss_mb", "seconds"
+# The share of the cores' time that other programs took during a measurement, and how much of it is
+# too much. OpenMP's threads spin while they wait: on cores that other programs use, PyTorch was seen
+# to run 200 times slower. Such a ratio says nothing, so it must not go unnoticed.
+DISTURBED, BUSY_LIMIT = "disturbed", 0.1
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from pathlib import Path
 import contenders
 import report
 from common import positive
-from rows import MEMORY, ROWS, SECONDS, SPEED, Job, works
+from rows import BUSY_LIMIT, DISTURBED, MEMORY, ROWS, SECONDS, SPEED, Job, works
 
 # On top of the time to measure: longer than any sound start and shutdown.
 PROCESS_LIMIT_S = 240
@@ -34,13 +35,12 @@ JOB_LIMIT_S = 1800
 NEAR = 1 / 1.3
 # A job's setting is stopped when it takes so many times longer than the fastest peer.
 HOPELESS = 1.5
-# OpenMP's threads spin while they wait: on cores that other programs use, PyTorch was seen to run
-# 200 times slower. Such a ratio says nothing, so it must not go unnoticed.
-BUSY_LIMIT = 0.1
+# A measurement that other programs disturb is done so many times in all.
+ATTEMPTS = 3
 BUSY_SAMPLE_S = 0.3
 CALM_WAIT_S = 20
 # How long a lock is kept at least, over several measurements.
-TURN_S = 30
+TURN_S = 60
 
 
 def main():
@@ -119,9 +119,11 @@ def measure(work, args):
                 continue
             print(f"{work.title()}: round {turn + 1} of {args.rounds}: {entrant.name}", file=sys.stderr, flush=True)
             with alone:
-                busy = wait_until_calm()
-                result = run(entrant, limit(work, entrants, runs, args), isinstance(work, Job))
-            runs[entrant.name].append({**result, "busy_before": busy})
+                result = undisturbed(entrant, limit(work, entrants, runs, args), isinstance(work, Job))
+            for key in ("error", "skipped"):
+                if key in result:
+                    print(f"  {key}: {result[key]}", file=sys.stderr, flush=True)
+            runs[entrant.name].append(result)
     return runs
 
 
@@ -172,30 +174,51 @@ class Turn:
             time.sleep(BUSY_SAMPLE_S)  # who waits gets it
 
 
+def undisturbed(entrant, limit_s, whole):
+    """A measurement, done again where other programs took part of the cores' time."""
+    for _ in range(ATTEMPTS):
+        wait_until_calm()
+        before, own_before = cpu_seconds(), own_seconds()
+        result = run(entrant, limit_s, whole)
+        after, own_after = cpu_seconds(), own_seconds()
+        if before is None or after is None:
+            return {**result, DISTURBED: None}
+        busy = after[0] - before[0] - (own_after - own_before)
+        result[DISTURBED] = round(max(0.0, busy / max(after[1] - before[1], 1e-9)), 3)
+        # What a stopped process started is nobody's child any more, and would count as another's.
+        if result[DISTURBED] <= BUSY_LIMIT or "skipped" in result:
+            break
+        print(f"  other programs took {result[DISTURBED]:.0%} of the cores' time", file=sys.stderr, flush=True)
+    return result
+
+
 def wait_until_calm():
-    """The share of the cores' time that other programs take, after a wait for it to fall."""
+    """Waits for other programs to leave the cores alone, but not for long."""
     until = time.monotonic() + CALM_WAIT_S
-    while (busy := busy_share()) is not None and busy > BUSY_LIMIT and time.monotonic() < until:
-        time.sleep(1)
-    if busy is not None and busy > BUSY_LIMIT:
-        print(f"  warning: other programs use {busy:.0%} of the cores; stop them and measure again", file=sys.stderr)
-    return busy
-
-
-def busy_share():
-    """The share of all cores' time that other programs take just now; None where unknown."""
-
-    def ticks():
-        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-        return sum(fields), fields[3] + fields[4]  # all; idle and waiting for the disk
-
-    try:
-        all_before, idle_before = ticks()
+    while time.monotonic() < until:
+        before = cpu_seconds()
         time.sleep(BUSY_SAMPLE_S)
-        all_after, idle_after = ticks()
+        after = cpu_seconds()
+        if before is None or after is None or after[0] - before[0] <= BUSY_LIMIT * (after[1] - before[1]):
+            return
+        time.sleep(1)
+
+
+def cpu_seconds():
+    """Busy and all seconds of all cores since the start of the machine; None where unknown."""
+    try:
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     except OSError:
         return None
-    return round(1 - (idle_after - idle_before) / max(1, all_after - all_before), 3)
+    idle = fields[3] + fields[4]  # and waiting for the disk
+    per_second = os.sysconf("SC_CLK_TCK")
+    return (sum(fields) - idle) / per_second, sum(fields) / per_second
+
+
+def own_seconds():
+    """Processor time of the processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def run(entrant, limit_s, whole):
@@ -220,9 +243,6 @@ def run(entrant, limit_s, whole):
         else:
             said.seek(0)
             result = parse(process.returncode, output, said.read(), seconds if whole else None)
-    for key in ("error", "skipped"):
-        if key in result:
-            print(f"  {key}: {result[key]}", file=sys.stderr, flush=True)
     return result
 
 

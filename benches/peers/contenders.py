@@ -65,7 +65,7 @@ def of_job(job, args):
     found = []
     if "tinderbox" in args.sides:
         found.append(Contender(OURS, train, {"TINDERBOX_KERNELS": "on"}, peer=False))
-    if "off" in args.sides:
+    if "off" in args.sides and not args.quick:  # it takes minutes, and is there for information only
         found.append(Contender(OFF, train, {"TINDERBOX_KERNELS": "off"}, peer=False))
     if "keras" in args.sides:
         found.append(Contender("keras", keras))

@@ -11,6 +11,7 @@ off`, which is there for information.
 
 import argparse
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -38,6 +39,7 @@ HOPELESS = 1.5
 # A measurement that other programs disturb is done so many times in all.
 ATTEMPTS = 3
 BUSY_SAMPLE_S = 0.3
+PR_SET_CHILD_SUBREAPER = 36
 CALM_WAIT_S = 20
 # How long a lock is kept at least, over several measurements.
 TURN_S = 60
@@ -45,6 +47,7 @@ TURN_S = 60
 
 def main():
     args = parse_args()
+    adopt_orphans()
     record = {"machine": processor(), "threads": args.threads, "rounds": args.rounds, "quick": args.quick, "works": []}
     chosen = [row for row in ROWS if row.name in args.rows]
     runs = {}
@@ -185,7 +188,6 @@ def undisturbed(entrant, limit_s, whole):
             return {**result, DISTURBED: None}
         busy = after[0] - before[0] - (own_after - own_before)
         result[DISTURBED] = round(max(0.0, busy / max(after[1] - before[1], 1e-9)), 3)
-        # What a stopped process started is nobody's child any more, and would count as another's.
         if result[DISTURBED] <= BUSY_LIMIT or "skipped" in result:
             break
         print(f"  other programs took {result[DISTURBED]:.0%} of the cores' time", file=sys.stderr, flush=True)
@@ -215,6 +217,12 @@ def cpu_seconds():
     return (sum(fields) - idle) / per_second, sum(fields) / per_second
 
 
+def adopt_orphans():
+    """Makes what a contender leaves behind a child of this process, so that its time is known."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def own_seconds():
     """Processor time of the processes that this one started and that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -239,6 +247,10 @@ def run(entrant, limit_s, whole):
         seconds = time.perf_counter() - start
         if stopped:
             process.communicate()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-process.pid, 0)
+        if stopped:
             result = {"skipped": f"stopped after {limit_s:.0f} s"}
         else:
             said.seek(0)

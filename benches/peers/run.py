@@ -37,7 +37,7 @@ NEAR = 1 / 1.3
 # A job's setting is stopped when it takes so many times longer than the fastest peer.
 HOPELESS = 1.5
 # A measurement that other programs disturb is done so many times in all.
-ATTEMPTS = 3
+ATTEMPTS = 2
 BUSY_SAMPLE_S = 0.3
 PR_SET_CHILD_SUBREAPER = 36
 CALM_WAIT_S = 20
@@ -269,7 +269,7 @@ def parse(code, output, said, seconds):
         if seconds is not None:
             top1 = result.get("test_top1") or result["test"]["top1"]
             return {SECONDS: seconds, SPEED: 1 / seconds, "test_top1": top1, "version": result.get("version")}
-        key = "train" if "train_steps" in result else "infer"
+        key = "train" if result.get("train_steps") else "infer"
         figures = {SPEED: result[f"{key}_images_per_second"], MEMORY: result["peak_rss_mb"], "steps": result[f"{key}_steps"]}
         return {**{name: float(figure) for name, figure in figures.items()}, "version": result.get("version")}
     except (ValueError, KeyError, TypeError, IndexError) as error:

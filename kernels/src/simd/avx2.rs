@@ -1,30 +1,7 @@
 //! Two AVX2 registers, with fused multiply-add.
 
-use std::arch::x86_64::{
-    __m256, __m256i, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8,
-    _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_si128,
-    _mm_storeu_si128, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvttps_epi32,
-    _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps,
-    _mm256_mul_ps, _mm256_or_ps, _mm256_packus_epi16, _mm256_packus_epi32,
-    _mm256_permute4x64_epi64, _mm256_set1_ps, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
-    __m256, __m256i, _CMP_GT_OQ, _CMP_NLE_UQ, _CMP_ORD_Q, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8,
-    _mm_storeu_si128, _mm256_add_ps, _mm256_and_ps, _mm256_blendv_ps, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32,
-    _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps,
-    _mm256_movemask_ps, _mm256_mul_ps, _mm256_packus_epi16, _mm256_packus_epi32,
-    _mm256_permute4x64_epi64, _mm256_permutevar8x32_ps, _mm256_set1_ps, _mm256_sqrt_ps,
-    _mm256_storeu_ps, _mm256_sub_ps,
-    __m256, __m256i, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cmpeq_epi8, _mm_cvtss_f32,
-    _mm_loadu_si128, _mm_movehl_ps, _mm_set1_epi8, _mm_shuffle_ps, _mm_srli_si128,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps,
-    _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
-};
+#[allow(clippy::wildcard_imports)] // each name says its instruction set
+use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
 
@@ -179,11 +156,16 @@ impl Simd for Avx2 {
                 _mm256_cmp_ps::<_CMP_UNORD_Q>(a[1], a[1]),
             ];
             each!(_mm256_or_ps(greater, nan))
+        }
+    }
+    #[inline(always)]
     unsafe fn beats(a: Self::V, b: Self::V) -> Self::M {
+        unsafe {
             let number = each!(number(b));
             let above = [
                 _mm256_cmp_ps::<_CMP_NLE_UQ>(a[0], b[0]),
                 _mm256_cmp_ps::<_CMP_NLE_UQ>(a[1], b[1]),
+            ];
             each!(_mm256_and_ps(number, above))
         }
     }
@@ -205,13 +187,9 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store_bytes(p: *mut u8, v: Self::V) {
         unsafe {
-            let [low, high] = each!(_mm256_cvttps_epi32(v));
-            // Packing interleaves the 128-bit halves; sorting them after each step undoes that.
-            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high));
-            let bytes =
-                _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(words, words));
             let [low, high] = each!(_mm256_cvtps_epi32(v));
-            // Packing works on halves of registers; the permutation puts the halves in order.
+            // Packing works on halves of registers; the permutations put the halves in order.
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high));
             let bytes = _mm256_packus_epi16(words, words);
             let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(bytes);
             _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(bytes));

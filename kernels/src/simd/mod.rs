@@ -147,7 +147,6 @@ pub(crate) trait Simd: Copy {
     unsafe fn bytes_equal(p: *const u8, byte: u8) -> Self::M;
     /// Writes sixteen bytes: the lanes, which are whole numbers from 0 to 255.
     unsafe fn store_bytes(p: *mut u8, v: Self::V);
-    /// Writes sixteen bytes; the floats are whole numbers from 0 to 255.
     /// Moves the lanes in the mask to the front, keeps their order, and writes sixteen floats: what
     /// comes after the moved lanes is anything.
     unsafe fn store_front(p: *mut f32, mask: Self::M, v: Self::V);

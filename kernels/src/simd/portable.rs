@@ -92,6 +92,8 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M {
         lanes!(i => a[i] > b[i] || a[i].is_nan())
+    }
+    #[inline(always)]
     unsafe fn beats(a: Self::V, b: Self::V) -> Self::M {
         lanes!(i => a[i] > b[i] || a[i].is_nan() && !b[i].is_nan())
     }

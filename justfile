@@ -27,6 +27,10 @@ bench-peers *ARGS:
     cargo build --release
     scripts/bench-peers {{ARGS}}
 
+# Each kernel's share of what the CPU can do
+bench-kernels *ARGS:
+    cargo bench -p tinderbox-kernels -- {{ARGS}}
+
 # A training on every Vulkan device beside the CPU's
 test-gpu:
     scripts/test-gpu

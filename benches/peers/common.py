@@ -1,15 +1,17 @@
 """What the peers' benchmarks share: flags, timing, memory, expected sizes.
 
 `torch_bench.py` and `keras_bench.py` do the work of `tinderbox bench`: train steps with AdamW on
-one fixed synthetic batch, then inference on the same batch. Standard library only, so that nothing
-here counts in a peer's memory.
+one fixed synthetic batch, inference on the same batch, or one of the two. Standard library only, so
+that nothing here counts in a peer's memory.
 """
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import sys
+import threading
 import time
 
 MODELS = ["mlp", "lenet", "cnn", "resnet18", "mobilenet_v2"]
@@ -17,6 +19,12 @@ LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.01
 EPSILON = 1e-8
 SEED = 0
+TRAINING, INFERENCE = "training", "inference"
+# As in `tinderbox bench`: steps before the timed ones, their least share of the measured time, and
+# the fewest steps that are timed.
+WARM_UP_STEPS = 2
+WARM_UP_SHARE = 0.1
+FEWEST_STEPS = 3
 # Below this size a torchvision net gets the small stem: its usual stem would leave too few pixels.
 SMALL_STEM_BELOW = 96
 
@@ -29,8 +37,9 @@ def parser(description):
     flags.add_argument("--channels", type=positive, default=3)
     flags.add_argument("--classes", type=positive, default=10)
     flags.add_argument("--batch", type=positive, default=128)
-    flags.add_argument("--steps", type=positive, default=20, help="timed steps")
-    flags.add_argument("--warmup", type=positive, default=2, help="steps before the timed ones")
+    flags.add_argument("--only", choices=[TRAINING, INFERENCE], help="measure one of the two")
+    flags.add_argument("--seconds", type=float, default=5.0, help="measured time, at least 3 steps")
+    flags.add_argument("--warmup-limit", type=float, metavar="S", help="give up where compiling and warming up take longer")
     flags.add_argument("--threads", type=positive, default=1)
     flags.add_argument("--json", action="store_true", help="print one JSON object")
     flags.add_argument("--params", action="store_true", help="count the parameters and stop")
@@ -46,15 +55,43 @@ def positive(text):
 
 
 def images_per_second(step, args):
-    """Images per second from the median time of a step, the warm-up steps left out."""
-    for _ in range(args.warmup):
-        step()
-    seconds = []
-    for _ in range(args.steps):
+    """Images per second from the median time of a step, and the steps this is the median of."""
+    with give_up_after(args.warmup_limit):
+        start, warm = time.perf_counter(), 0
+        while warm < WARM_UP_STEPS or time.perf_counter() - start < WARM_UP_SHARE * args.seconds:
+            step()
+            warm += 1
+    seconds, total = [], 0.0
+    while len(seconds) < FEWEST_STEPS or total < args.seconds:
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
-    return args.batch / statistics.median(seconds)
+        total += seconds[-1]
+    return args.batch / statistics.median(seconds), len(seconds)
+
+
+class give_up_after:
+    """Ends the process with a result that says so, unless the block is done within `limit` seconds.
+
+    An exception would not do: a compiler that runs in C++ does not look for one.
+    """
+
+    def __init__(self, limit):
+        self.timer = threading.Timer(limit, self.end, [limit]) if limit else None
+
+    def __enter__(self):
+        if self.timer:
+            self.timer.daemon = True
+            self.timer.start()
+
+    def __exit__(self, *_):
+        if self.timer:
+            self.timer.cancel()
+
+    @staticmethod
+    def end(limit):
+        print(json.dumps({"skipped": f"not warm after {limit:g} s"}), flush=True)
+        os._exit(0)
 
 
 def peak_rss_mb():
@@ -63,19 +100,19 @@ def peak_rss_mb():
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def measure(train_step, infer_step, args, version, setting):
-    """Times training, then reads the peak memory, then times inference."""
-    train = images_per_second(train_step, args)
-    peak = peak_rss_mb()
-    infer = images_per_second(infer_step, args)
-    return {
-        "train_images_per_second": round(train, 2),
-        "infer_images_per_second": round(infer, 2),
-        "peak_rss_mb": round(peak, 1),
-        "threads": args.threads,
-        "version": version,
-        "setting": setting,
-    }
+def measure(steps, args, version, setting):
+    """Times training, reads the peak memory, then times inference, or one of the two.
+
+    `steps` makes the step of training and that of inference.
+    """
+    result = {}
+    for kind, key in ((TRAINING, "train"), (INFERENCE, "infer")):
+        if args.only in (None, kind):
+            speed, timed = images_per_second(steps[kind](), args)
+            result[f"{key}_images_per_second"] = round(speed, 2)
+            result[f"{key}_steps"] = timed
+            result.setdefault("peak_rss_mb", round(peak_rss_mb(), 1))
+    return {**result, "threads": args.threads, "version": version, "setting": setting}
 
 
 def show(result, as_json):

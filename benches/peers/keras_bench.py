@@ -29,7 +29,7 @@ def main():
 
 
 def bench(net, args):
-    """Trains, then infers, on one fixed batch of noise.
+    """Trains and infers on one fixed batch of noise.
 
     The step is a plain `tf.function` fed with resident tensors: `train_on_batch` does the same work
     and on top of it copies the batch, tracks metrics and converts the logs.
@@ -58,8 +58,10 @@ def bench(net, args):
         return net(images, training=False)
 
     return common.measure(
-        lambda: train(images, labels).numpy(),
-        lambda: infer(images).numpy(),
+        {
+            common.TRAINING: lambda: lambda: train(images, labels).numpy(),
+            common.INFERENCE: lambda: lambda: infer(images).numpy(),
+        },
         args,
         f"keras {keras.__version__}, tensorflow {tf.__version__}",
         "jit" if args.jit else "no-jit",

@@ -6,7 +6,6 @@ learning rate, no augmentation, no validation split: the test images are read on
 """
 
 import argparse
-import gzip
 import json
 import math
 import sys
@@ -17,6 +16,7 @@ import torch
 from torch import nn
 
 import common
+import idx
 import torch_models
 
 CLASSES = 10
@@ -66,30 +66,12 @@ def parse_args():
 
 def load(folder, split, per_class):
     """Images `[N, 1, H, W]` in 0..1 and labels `[N]`; with `per_class`, the first so many of each."""
-    images = read_idx(folder, f"{split}-images-idx3-ubyte")
-    labels = read_idx(folder, f"{split}-labels-idx1-ubyte")
+    images, labels = idx.read(folder, split)
     if per_class is not None:
         first = [np.flatnonzero(labels == label)[:per_class] for label in range(CLASSES)]
         kept = np.sort(np.concatenate(first))
         images, labels = images[kept], labels[kept]
     return torch.from_numpy(images[:, None].astype(np.float32) / 255), torch.from_numpy(labels.astype(np.int64))
-
-
-def read_idx(folder, name):
-    """An IDX file of bytes: magic number 0, 0, 8, dimensions, then the sizes, big-endian."""
-    plain, gzipped = folder / name, folder / f"{name}.gz"
-    if plain.exists():
-        raw = plain.read_bytes()
-    elif gzipped.exists():
-        raw = gzip.decompress(gzipped.read_bytes())
-    else:
-        sys.exit(f"error: neither `{plain}` nor `{gzipped.name}` is there")
-    dimensions = raw[3]
-    header = 4 + 4 * dimensions
-    shape = np.frombuffer(raw[4:header], dtype=">u4").astype(int)
-    if raw[:3] != b"\0\0\x08" or len(raw) != header + math.prod(shape):
-        sys.exit(f"error: `{name}` is not an IDX file of bytes, or not a whole one")
-    return np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(shape)
 
 
 def train(net, images, labels, args):

@@ -30,7 +30,7 @@ def main():
 
 
 def bench(args):
-    """Trains, then infers, on one fixed batch of noise."""
+    """Trains and infers on one fixed batch of noise."""
     layout = torch.channels_last if args.layout == "channels_last" else torch.contiguous_format
     net = torch_models.build(args.model, args.size, args.channels, args.classes).to(memory_format=layout)
     images = torch.randn(args.batch, args.channels, args.size, args.size).contiguous(memory_format=layout)
@@ -53,12 +53,19 @@ def bench(args):
         return loss.item()
 
     def infer_step():
-        net.eval()
         with torch.inference_mode():
             return forward(images)
 
-    net.train()
-    return common.measure(train_step, infer_step, args, version(), setting(args))
+    def training():
+        net.train()
+        return train_step
+
+    def inference():
+        net.eval()
+        return infer_step
+
+    steps = {common.TRAINING: training, common.INFERENCE: inference}
+    return common.measure(steps, args, version(), setting(args))
 
 
 def version():

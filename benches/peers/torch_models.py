@@ -1,7 +1,6 @@
 """The zoo of the benchmark in PyTorch. Input: `[N, C, H, W]`, output: logits `[N, K]`."""
 
 from torch import nn
-from torchvision import models
 
 from common import SMALL_STEM_BELOW
 
@@ -58,6 +57,8 @@ def cnn(size, channels, classes):
 
 def resnet18(size, channels, classes):
     """torchvision's; small images keep their resolution through the stem."""
+    from torchvision import models  # here: it takes seconds, and the small nets do without
+
     net = models.resnet18(num_classes=classes)
     if size < SMALL_STEM_BELOW:
         net.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
@@ -69,6 +70,8 @@ def resnet18(size, channels, classes):
 
 def mobilenet_v2(size, channels, classes):
     """torchvision's; small images skip the first two of its five halvings."""
+    from torchvision import models
+
     net = models.mobilenet_v2(num_classes=classes)
     small = size < SMALL_STEM_BELOW
     if small or channels != 3:

@@ -17,6 +17,8 @@ pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod parallel;
+#[doc(hidden)]
+pub mod peak;
 pub mod pool;
 mod rows;
 mod simd;

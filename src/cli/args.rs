@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::train_args::TrainArgs;
+use crate::commands::bench::Length;
 use crate::commands::predict::Form;
 use crate::commands::{self, bench, evaluate, models, predict};
 use crate::config::Kernels;
@@ -174,6 +175,13 @@ pub(super) struct ModelsArgs {
     classes: usize,
 }
 
+/// What `bench --only` can name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Phase {
+    Training,
+    Inference,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
     /// The network
@@ -194,6 +202,12 @@ pub(super) struct BenchArgs {
     /// Steps that are measured
     #[arg(long, value_name = "N", default_value_t = 20)]
     steps: usize,
+    /// Measure for so long in place of a number of steps, but three steps at least
+    #[arg(long, value_name = "S", conflicts_with = "steps")]
+    seconds: Option<f64>,
+    /// Measure one of the two
+    #[arg(long, value_name = "PHASE")]
+    only: Option<Phase>,
     #[command(flatten)]
     compute: Compute,
 }
@@ -230,7 +244,13 @@ impl From<ModelsArgs> for models::Options {
 
 impl From<BenchArgs> for bench::Options {
     fn from(args: BenchArgs) -> Self {
-        let BenchArgs { model, size, channels, classes, batch, steps, compute } = args;
-        Self { model, size, channels, classes, batch, steps, compute: compute.into() }
+        let BenchArgs { model, size, channels, classes, batch, steps, seconds, only, compute } =
+            args;
+        let length = seconds.map_or(Length::Steps(steps), Length::Seconds);
+        let only = only.map(|only| match only {
+            Phase::Training => bench::Phase::Training,
+            Phase::Inference => bench::Phase::Inference,
+        });
+        Self { model, size, channels, classes, batch, length, only, compute: compute.into() }
     }
 }

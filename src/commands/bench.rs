@@ -15,6 +15,7 @@ use crate::ops::{device, threads::with_threads};
 use crate::optim::Optimizer;
 use crate::train::{StepInput, Targets, step};
 use burn::module::Module;
+use burn::tensor::Device;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -29,14 +30,38 @@ pub struct Options {
     pub classes: usize,
     /// Images in a step.
     pub batch: usize,
-    /// Steps that are measured.
-    pub steps: usize,
+    /// How long is measured.
+    pub length: Length,
+    /// What is measured; both where not given.
+    pub only: Option<Phase>,
     /// What computes.
     pub compute: Compute,
 }
 
-/// Steps before the first that is measured.
-const WARM_UP: usize = 3;
+/// How long is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    /// So many steps.
+    Steps(usize),
+    /// Steps until they have taken so many seconds together, and [`FEWEST_STEPS`] at least.
+    Seconds(f64),
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Forward, backward and update.
+    Training,
+    /// Forward, without what training needs.
+    Inference,
+}
+
+/// Steps before the first that is measured, and the share of the measured seconds that they take at
+/// the least.
+const WARM_UP_STEPS: usize = 2;
+const WARM_UP_SHARE: f64 = 0.1;
+/// Steps that are measured however long they take.
+const FEWEST_STEPS: usize = 3;
 
 #[derive(Serialize)]
 struct Figures {
@@ -45,12 +70,13 @@ struct Figures {
     channels: usize,
     classes: usize,
     batch: usize,
-    steps: usize,
     device: String,
     kernels: Kernels,
     threads: usize,
-    train_images_per_second: f64,
-    infer_images_per_second: f64,
+    train_images_per_second: Option<f64>,
+    train_steps: Option<usize>,
+    infer_images_per_second: Option<f64>,
+    infer_steps: Option<usize>,
     peak_rss_mb: Option<f64>,
 }
 
@@ -64,75 +90,151 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
     check_range("channels", options.channels, 1, 4096)?;
     check_range("classes", options.classes, 1, 1 << 20)?;
     check_range("batch", options.batch, 1, 65_536)?;
-    check_range("steps", options.steps, 1, 1_000_000)?;
+    match options.length {
+        Length::Steps(steps) => check_range("steps", steps, 1, 1_000_000)?,
+        Length::Seconds(seconds) => check_seconds(seconds)?,
+    }
     check_batch(options.batch, [options.channels, options.size, options.size])?;
     let chosen = options.compute.choose()?;
     let figures = with_threads(threads, || measure(&options, threads, &chosen))??;
     if context.json {
         return output::print_json(&figures);
     }
-    let Figures { train_images_per_second, infer_images_per_second, peak_rss_mb, device, .. } =
-        figures;
-    let memory = peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MB at the most"));
-    output::print(&format!(
-        "{} on {device}, batch {}: {} images/s training, {} images/s inference{memory}\n",
-        options.model,
-        options.batch,
-        thousands(train_images_per_second.round() as u64),
-        thousands(infer_images_per_second.round() as u64),
-    ))
+    output::print(&line(&figures))
+}
+
+/// The figures as people read them.
+fn line(figures: &Figures) -> String {
+    let Figures { model, batch, device, .. } = figures;
+    let speeds = [
+        (figures.train_images_per_second, "training"),
+        (figures.infer_images_per_second, "inference"),
+    ];
+    let mut line = format!("{model} on {device}, batch {batch}:");
+    for (speed, what) in speeds {
+        if let Some(speed) = speed {
+            line += &format!(" {} images/s {what},", thousands(speed.round() as u64));
+        }
+    }
+    match figures.peak_rss_mb {
+        Some(mb) => format!("{line} {mb:.0} MB at the most\n"),
+        None => format!("{}\n", line.trim_end_matches(',')),
+    }
+}
+
+fn check_seconds(seconds: f64) -> Result<()> {
+    if seconds > 0.0 && seconds <= 3600.0 {
+        return Ok(());
+    }
+    Err(Error::usage(format!("`--seconds {seconds}` makes no sense"))
+        .hint("it must be more than 0 and at most 3,600"))
 }
 
 fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result<Figures> {
     let input = [options.channels, options.size, options.size];
     let spec = spec(&options.model, input, options.classes)?;
     let device = &chosen.device;
-    let train_device = device.clone().autodiff();
     let (images, labels) = synthetic(options, input);
-    let targets = Targets { smoothing: 0.0, class_weights: vec![1.0; options.classes] };
-    let mut model = Network::new(&spec, 0, device)?.train();
-    let mut optimizer = Optimizer::new(&Settings::default());
-    let mut times = Vec::new();
-    for number in 0..WARM_UP + options.steps {
-        let pass = Pass::training(0, number);
-        let clock = Stopwatch::start();
-        let input = StepInput {
-            images: images.clone(),
-            input,
-            labels: &labels,
-            targets: &targets,
-            rate: 1e-3,
-            device: &train_device,
-        };
-        (model, _) = step(model, &mut optimizer, input, &pass)?;
-        device
-            .sync()
-            .map_err(|cause| Error::failed("the device failed").cause(format!("{cause:?}")))?;
-        times.push(clock.seconds());
-    }
-    let train = options.batch as f64 / seconds(&times);
-    let peak = peak_memory();
-    let model = model.valid();
-    let mut times = Vec::new();
-    for _ in 0..WARM_UP + options.steps {
-        let clock = Stopwatch::start();
-        answer(&model, images.clone(), input, device)?;
-        times.push(clock.seconds());
-    }
-    Ok(Figures {
+    let wants = |phase| options.only.is_none_or(|only| only == phase);
+    let mut model = Network::new(&spec, 0, device)?;
+    let mut figures = Figures {
         model: options.model.clone(),
         size: options.size,
         channels: options.channels,
         classes: options.classes,
         batch: options.batch,
-        steps: options.steps,
         device: chosen.name.clone(),
         kernels: options.compute.kernels,
         threads,
-        train_images_per_second: train,
-        infer_images_per_second: options.batch as f64 / seconds(&times),
-        peak_rss_mb: peak.map(|bytes| bytes as f64 / 1e6),
-    })
+        train_images_per_second: None,
+        train_steps: None,
+        infer_images_per_second: None,
+        infer_steps: None,
+        peak_rss_mb: None,
+    };
+    if wants(Phase::Training) {
+        let (trained, times) = training(options, model, (&images, &labels), device)?;
+        model = trained;
+        figures.train_images_per_second = speed(options, &times);
+        figures.train_steps = Some(times.len());
+        figures.peak_rss_mb = peak_mb();
+    }
+    if wants(Phase::Inference) {
+        let ((), times) = timed(options.length, (), |(), _| {
+            let images = images.clone();
+            let clock = Stopwatch::start();
+            answer(&model, images, input, device)?;
+            Ok(((), clock.seconds()))
+        })?;
+        figures.infer_images_per_second = speed(options, &times);
+        figures.infer_steps = Some(times.len());
+        figures.peak_rss_mb = figures.peak_rss_mb.or_else(peak_mb);
+    }
+    Ok(figures)
+}
+
+/// The model after the training steps, and the seconds of each that counts.
+fn training(
+    options: &Options,
+    model: Network,
+    (images, labels): (&[f32], &[u32]),
+    device: &Device,
+) -> Result<(Network, Vec<f64>)> {
+    let train_device = device.clone().autodiff();
+    let targets = Targets { smoothing: 0.0, class_weights: vec![1.0; options.classes] };
+    let mut optimizer = Optimizer::new(&Settings::default());
+    let (model, times) = timed(options.length, model.train(), |model, number| {
+        // A loader makes each batch anew, at the same time as the step before is computed: the copy
+        // does not count.
+        let images = images.to_vec();
+        let clock = Stopwatch::start();
+        let input = StepInput {
+            images,
+            input: [options.channels, options.size, options.size],
+            labels,
+            targets: &targets,
+            rate: 1e-3,
+            device: &train_device,
+        };
+        let (model, _) = step(model, &mut optimizer, input, &Pass::training(0, number))?;
+        device
+            .sync()
+            .map_err(|cause| Error::failed("the device failed").cause(format!("{cause:?}")))?;
+        Ok((model, clock.seconds()))
+    })?;
+    Ok((model.valid(), times))
+}
+
+/// Takes steps, each from the state that the one before left and answering its seconds: first those
+/// that warm up, then those that count, whose seconds come back with the last state.
+fn timed<S>(
+    length: Length,
+    mut state: S,
+    mut step: impl FnMut(S, usize) -> Result<(S, f64)>,
+) -> Result<(S, Vec<f64>)> {
+    let (steps, enough) = match length {
+        Length::Steps(steps) => (steps, 0.0),
+        Length::Seconds(seconds) => (FEWEST_STEPS, seconds),
+    };
+    let (mut number, mut warm) = (0, 0.0);
+    let mut times = Vec::new();
+    let mut total = 0.0;
+    while times.len() < steps || total < enough {
+        let (next, seconds) = step(state, number)?;
+        state = next;
+        number += 1;
+        if number <= WARM_UP_STEPS || warm < WARM_UP_SHARE * enough {
+            warm += seconds;
+        } else {
+            total += seconds;
+            times.push(seconds);
+        }
+    }
+    Ok((state, times))
+}
+
+fn peak_mb() -> Option<f64> {
+    peak_memory().map(|bytes| bytes as f64 / 1e6)
 }
 
 fn synthetic(options: &Options, input: [usize; 3]) -> (Vec<f32>, Vec<u32>) {
@@ -144,7 +246,7 @@ fn synthetic(options: &Options, input: [usize; 3]) -> (Vec<f32>, Vec<u32>) {
     (images, labels.collect())
 }
 
-/// The median time of the steps that count.
-fn seconds(times: &[f64]) -> f64 {
-    median(&times[WARM_UP..]).unwrap_or(f64::NAN)
+/// Images a second, from the median of the steps' seconds.
+fn speed(options: &Options, times: &[f64]) -> Option<f64> {
+    median(times).map(|seconds| options.batch as f64 / seconds)
 }

@@ -132,5 +132,20 @@ fn bench_measures_a_shape() {
     }
     assert_eq!(json["device"], "cpu");
     assert_eq!(json["threads"], 1);
+    assert_eq!(json["train_steps"], 2);
     lab.run("bench --steps 0").fails(2, &["`--steps 0`"], "it must be 1 to");
+}
+
+#[test]
+fn bench_measures_for_a_time_and_one_phase() {
+    let lab = Lab::new();
+    let line = "bench --model lenet --size 16 --channels 1 --batch 1 --seconds 0.01 --device cpu --json --only";
+    for (only, other, key) in [("training", "infer", "train"), ("inference", "train", "infer")] {
+        let json = lab.run(&format!("{line} {only}")).good().json();
+        assert!(json[format!("{key}_images_per_second")].as_f64().unwrap() > 0.0, "{only}");
+        assert!(json[format!("{key}_steps")].as_u64().unwrap() >= 3, "{only}");
+        assert!(json[format!("{other}_images_per_second")].is_null(), "{only}");
+    }
+    lab.run("bench --seconds 0").fails(2, &["`--seconds 0`"], "more than 0");
+    assert_eq!(lab.run("bench --seconds 1 --steps 2").code, 2);
 }

@@ -176,6 +176,7 @@ mod update {
     }
 
     impl Data {
+        #[allow(clippy::trivially_copy_pass_by_ref)] // as the other kernels' shapes
         fn new(&len: &Shape) -> Self {
             let [param, gradient, first] = [(); 3].map(|()| floats(len));
             Self { param, gradient, first, second: vec![0.5; len] }

@@ -15,7 +15,7 @@ use crate::testing::cases;
 const MIB: usize = 1 << 20;
 
 fn class_of(size: usize) -> Class {
-    class::of(size, 64).unwrap()
+    class::of(size, 64).expect("a class")
 }
 
 /// A block whose bytes were all set to `mark`.
@@ -178,11 +178,15 @@ fn threads_never_share_a_block() {
                         7 if step % 97 == 0 => POOL.trim(),
                         _ => {
                             let other = PASSED_ON.lock().unwrap().pop();
-                            other.into_iter().for_each(|block| block.give(&POOL));
+                            if let Some(block) = other {
+                                block.give(&POOL);
+                            }
                         }
                     }
                 }
-                own.into_iter().for_each(|block| block.give(&POOL));
+                for block in own {
+                    block.give(&POOL);
+                }
             });
         }
     });
@@ -214,7 +218,9 @@ proptest! {
             prop_assert_eq!(cached, pool.in_lists());
             prop_assert!(in_use <= peak && in_use + cached <= limit(peak));
         }
-        own.into_iter().for_each(|block| block.give(&pool));
+        for block in own {
+ block.give(&pool);
+}
         pool.trim();
         prop_assert_eq!(pool.statistics().cached, 0);
     }

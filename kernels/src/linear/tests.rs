@@ -76,39 +76,3 @@ fn dense_layers_give_the_same_bits_for_any_number_of_threads() {
 fn y_len(shape: &LinearShape) -> usize {
     shape.n * shape.outputs
 }
-
-#[test]
-#[ignore = "prints speeds"]
-fn speed() {
-    for (n, inputs, outputs) in [
-        (128, 3072, 512),
-        (128, 512, 256),
-        (128, 256, 10),
-        (128, 1600, 10),
-        (128, 512, 200),
-        (16, 1280, 1000),
-    ] {
-        let shape = LinearShape { n, inputs, outputs };
-        let (x, w, dy) =
-            (floats(1, n * inputs), floats(2, inputs * outputs), floats(3, n * outputs));
-        let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
-        for isa in Isa::available().into_iter().skip(1) {
-            let mut rates = Vec::new();
-            for pass in 0..3 {
-                let mut best = f64::MAX;
-                for _ in 0..9 {
-                    let start = std::time::Instant::now();
-                    match pass {
-                        0 => forward(isa, &shape, &x, &w, Finish::default(), &mut y),
-                        1 => backward_data(isa, &shape, &dy, &w, &mut dx),
-                        _ => backward_weights(isa, &shape, &x, &dy, &mut dw),
-                    }
-                    best = best.min(start.elapsed().as_secs_f64());
-                }
-                let rate = 2.0 * (n * inputs * outputs) as f64 / best / 1e9;
-                rates.push(format!("{rate:6.1} GF {:.3} ms", best * 1e3));
-            }
-            println!("{:10} {n} {inputs}->{outputs}: {rates:?}", isa.name());
-        }
-    }
-}

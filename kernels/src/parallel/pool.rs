@@ -141,11 +141,9 @@ impl State {
         if self.sleeping.is_empty() || self.leading.swap(true, Ordering::Acquire) {
             return (0..items).for_each(work);
         }
-        // SAFETY: only the lifetime changes; `close` below waits until no helper uses it.
+        // SAFETY: only the lifetime changes; below, this thread waits until no helper uses it.
         let run = unsafe {
-            std::mem::transmute::<*const (dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(
-                work,
-            )
+            std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work)
         };
         // SAFETY: this thread leads alone; the last job is closed and all its helpers have left.
         unsafe { *self.work.get() = Some(Work { items, run }) };

@@ -4,6 +4,8 @@
 //! input: a tile of their sum stays in registers. The tile's weights, of up to 64 channels, stay in
 //! the first cache meanwhile, for all elements of a group of images.
 
+#![allow(clippy::needless_range_loop)] // register tiles: rows and columns of one array
+
 use std::ops::Range;
 
 use crate::parallel::{Shared, for_each, part, with_scratch};
@@ -21,8 +23,6 @@ const TILE: usize = 384;
 const WORK: usize = 40_000;
 /// Floats of input images in a piece of work: 256 KiB of the second cache.
 const GROUP: usize = 64 << 10;
-/// Pieces of work when the weights are rearranged.
-const ITEMS: usize = 16;
 
 /// Writes the gradient `[n, h, w, ci]` of the input.
 ///

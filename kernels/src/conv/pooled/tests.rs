@@ -57,7 +57,7 @@ fn slots(shape: &PooledShape) -> Vec<u8> {
     let names = shape.pool * shape.pool;
     let random = floats(7, 2 * shape.pooled_len());
     let pick = |pair: &[f32]| {
-        let slot = ((pair[0] + 1.0) / 2.0 * names as f32) as u8;
+        let slot = (f32::midpoint(pair[0], 1.0) * names as f32) as u8;
         if pair[1] > 0.75 { DEAD } else { slot.min(names as u8 - 1) }
     };
     random.chunks_exact(2).map(pick).collect()
@@ -188,7 +188,7 @@ proptest! {
                 let (low, high) = activation.bounds();
                 let flat = activation != Activation::None && (best.0 <= low || best.0 >= high);
                 let expected = activation.apply(best.0);
-                prop_assert!(y[i] == expected || y[i].is_nan() && expected.is_nan());
+                prop_assert!(y[i].to_bits() == expected.to_bits() || y[i].is_nan() && expected.is_nan());
                 let flat = if activation == Activation::Relu { best.0 <= low } else { flat };
                 prop_assert_eq!(slots[i], if flat { DEAD } else { best.1 });
             }

@@ -4,6 +4,8 @@
 //! channel that have a gradient add their window of the input, times that gradient. The images of a
 //! band (some small images, or some rows of a large one) stay in the first cache meanwhile.
 
+#![allow(clippy::needless_range_loop)] // register tiles: rows and columns of one array
+
 use std::ops::Range;
 
 use crate::parallel::{Shared, for_each, part, with_scratch};

@@ -88,10 +88,10 @@ fn alignments_are_kept() {
             // SAFETY: the block is used within its size and freed once with its layout.
             unsafe {
                 let start = ALLOCATOR.alloc(layout);
-                assert!(!start.is_null() && start.addr() % align == 0);
+                assert!(!start.is_null() && start.addr().is_multiple_of(align));
                 start.add(size - 1).write(1);
                 let moved = ALLOCATOR.realloc(start, layout, size + 100_000);
-                assert!(!moved.is_null() && moved.addr() % align == 0);
+                assert!(!moved.is_null() && moved.addr().is_multiple_of(align));
                 assert_eq!(moved.add(size - 1).read(), 1);
                 ALLOCATOR.dealloc(moved, Layout::from_size_align(size + 100_000, align).unwrap());
             }

@@ -4,7 +4,7 @@
 
 mod block;
 pub mod device;
-pub mod fused;
+pub(crate) mod fused;
 #[cfg(feature = "gpu")]
 mod gpu;
 pub mod kernels;

@@ -107,7 +107,7 @@ struct Tail {
     isa: Isa,
     activation: Activation,
     z: Option<FlexTensor>,
-    norm: Option<SavedNorm>,
+    norm: Option<Box<SavedNorm>>,
     wanted: Wanted,
 }
 
@@ -124,7 +124,7 @@ impl Tail {
     fn run(self, mut dz: FlexTensor) -> TailGradients {
         let shape = super::tensor::dims(&dz);
         let z = self.z.as_ref().map(FlexTensor::storage::<f32>);
-        let Some(SavedNorm { raw, gamma, mean, inverse }) = &self.norm else {
+        let Some(SavedNorm { raw, gamma, mean, inverse }) = self.norm.as_deref() else {
             if let Some(z) = z {
                 norm::mask(self.isa, dz.storage_mut(), z, self.activation);
             }

@@ -71,7 +71,7 @@ pub(super) enum SavedTail {
     /// Convolution, activation and max-pool in one: where each maximum was.
     Pooled { shape: PooledShape, slots: Arc<Vec<u8>> },
     Plain {
-        norm: Option<SavedNorm>,
+        norm: Option<Box<SavedNorm>>,
         /// The activation's output, where it has an activation. Channels last.
         z: Option<FlexTensor>,
         pool: Option<SavedPool>,
@@ -228,7 +228,9 @@ impl Block<'_> {
             LayerShape::Conv(shape) => {
                 let taps = shape.weights_len() / shape.co;
                 for (weights, factor) in weight.chunks_exact_mut(taps).zip(&factor) {
-                    weights.iter_mut().for_each(|w| *w *= factor);
+                    for weight in weights {
+                        *weight *= factor;
+                    }
                 }
             }
             LayerShape::Linear(shape) => {
@@ -289,11 +291,13 @@ impl Block<'_> {
             activation: self.spec.activation,
         };
         norm::apply(self.isa, apply, &mut z);
-        let saved = self.keep.then(|| SavedNorm {
-            raw: from_channels_last(raw, shape),
-            gamma,
-            mean: Arc::new(mean.clone()),
-            inverse: Arc::new(inverse),
+        let saved = self.keep.then(|| {
+            Box::new(SavedNorm {
+                raw: from_channels_last(raw, shape),
+                gamma,
+                mean: Arc::new(mean.clone()),
+                inverse: Arc::new(inverse),
+            })
         });
         // The running variance is the unbiased one, as PyTorch keeps it.
         let rows = (shape[0] * shape[2] * shape[3]) as f64;
@@ -303,7 +307,12 @@ impl Block<'_> {
     }
 
     /// The pool, on the activation's output `z`.
-    fn pooled(&self, z: FlexTensor, norm: Option<SavedNorm>, statistics: [Vec<f32>; 2]) -> Parts {
+    fn pooled(
+        &self,
+        z: FlexTensor,
+        norm: Option<Box<SavedNorm>>,
+        statistics: [Vec<f32>; 2],
+    ) -> Parts {
         let [mean, variance] = statistics;
         let [n, channels, h, w] = dims(&z);
         let kept = (self.spec.activation != Activation::None && self.keep).then(|| z.clone());

@@ -4,6 +4,9 @@
 //! input: a tile of their sum stays in registers. The tile's weights, of up to 64 channels, stay in
 //! the first cache meanwhile, for all elements of a group of images.
 
+// Plain counts show which registers a loop over a tile unrolls to.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use crate::parallel::{Shared, for_each, part, with_scratch};
@@ -21,8 +24,6 @@ const TILE: usize = 384;
 const WORK: usize = 40_000;
 /// Floats of input images in a piece of work: 256 KiB of the second cache.
 const GROUP: usize = 64 << 10;
-/// Pieces of work when the weights are rearranged.
-const ITEMS: usize = 16;
 
 /// Writes the gradient `[n, h, w, ci]` of the input.
 ///
@@ -257,7 +258,7 @@ impl Group<'_> {
                         // channels and windows are listed as the assertions leave room for, and one
                         // step of sixteen.
                         unsafe {
-                            let to = self.channels.as_mut_ptr().cast();
+                            let to = self.channels.as_mut_ptr().cast::<f32>();
                             end +=
                                 list_channels::<S>(&slots[element..], len, slot as u8, to.add(end));
                             let offset = offset as u32 + *windows.slots.as_ptr().add(slot);

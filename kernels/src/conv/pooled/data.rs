@@ -4,7 +4,8 @@
 //! input: a tile of their sum stays in registers. The tile's weights, of up to 64 channels, stay in
 //! the first cache meanwhile, for all elements of a group of images.
 
-#![allow(clippy::needless_range_loop)] // register tiles: rows and columns of one array
+// Plain counts show which registers a loop over a tile unrolls to.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 

@@ -4,7 +4,8 @@
 //! channel that have a gradient add their window of the input, times that gradient. The images of a
 //! band (some small images, or some rows of a large one) stay in the first cache meanwhile.
 
-#![allow(clippy::needless_range_loop)] // register tiles: rows and columns of one array
+// Plain counts show which registers a loop over a tile unrolls to.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 
@@ -15,8 +16,8 @@ use super::padded::{is_padded, pad};
 use super::tiles::{Sums, Tile, by_tile, tiles};
 use super::{PooledShape, Windows, masked};
 
-/// Floats of input images that are worked on at a time: 24 KiB of a first cache of 32 KiB.
-const BAND: usize = 6 << 10;
+/// Floats of input images that are worked on at a time: about what the first cache holds.
+const BAND: usize = 8 << 10;
 /// Independent pieces of work to aim at.
 const ITEMS: usize = 16;
 /// Floats that all partial gradients may have together, 64 MiB.

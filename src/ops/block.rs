@@ -65,7 +65,13 @@ pub struct Tail<'a> {
 /// Computes one block on `x`, `[N, C, H, W]`. A dense layer answers with height and width 1.
 #[must_use]
 pub fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
-    if fused::computes(&x) { fused::block(layer, x, tail) } else { composed(layer, x, tail) }
+    // The kernels fold fixed statistics into the weights; gradients cannot pass through that.
+    let folded = tail.norm.is_some() && !tail.training;
+    if fused::computes(&x) && !(folded && x.device().is_autodiff()) {
+        fused::block(layer, x, tail)
+    } else {
+        composed(layer, x, tail)
+    }
 }
 
 /// The same, composed of burn's operators.

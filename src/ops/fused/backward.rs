@@ -44,6 +44,8 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     found[3] = back.gamma.take();
     found[4] = back.beta.take();
     found[5] = back.add.take();
+    // A dense layer whose input has channels last has the rows of its weights in that order.
+    let turned = matches!(layer, LayerShape::Linear(_)) && is_channels_last(&x);
     let dy = back.layer;
     let dy = dy.storage::<f32>();
     if wanted.bias {
@@ -54,11 +56,10 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     }
     if wanted.weight {
         let dw = layer_weights(isa, &layer, x.storage(), dy);
-        let turned = matches!(layer, LayerShape::Linear(_)) && is_channels_last(&x);
         found[1] = Some(if turned { turn_rows_back(&dw, input) } else { dw });
     }
     if wanted.x {
-        let last = matches!(layer, LayerShape::Conv(_)) || is_channels_last(&x);
+        let last = matches!(layer, LayerShape::Conv(_)) || turned;
         let dx = layer_data(isa, &layer, dy, weight.storage(), input.iter().product());
         let shaped = if last { from_channels_last } else { contiguous };
         found[0] = Some(shaped(dx, input));

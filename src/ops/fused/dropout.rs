@@ -4,15 +4,15 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{Bytes, DType, Tensor};
+use burn::tensor::Tensor;
 use tinderbox_kernels::Isa;
 use tinderbox_kernels::buffer;
 use tinderbox_kernels::dropout::{self as kernel, DropoutShape, Mask, Order};
 
-use super::{elements, in_order, new_tensor};
+use super::tensor::{contiguous, dims, from_channels_last, in_order, is_channels_last};
 
 /// `x`, `[N, ...]`, times the mask of that address; [`super::computes`] must hold for it.
 pub fn dropout<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
@@ -59,38 +59,20 @@ impl Backward<Flex, 1> for MaskAgain {
 
 /// `x` times its mask, in the layout of `x` where that is contiguous or channels last.
 fn apply(x: &FlexTensor, mask: &Mask) -> FlexTensor {
-    let layout = x.layout();
-    let shape = layout.shape().clone();
-    let len = shape.num_elements();
-    let mut y = buffer::arbitrary(len);
-    if let Some([samples, channels, height, width]) = channels_last(layout) {
+    let shape = x.layout().shape().clone();
+    let mut y = buffer::arbitrary(shape.num_elements());
+    if is_channels_last(x) {
+        let [samples, channels, height, width] = dims(x);
         let pixels = height * width;
         let sizes = DropoutShape { samples, channels, pixels, order: Order::ChannelsLast };
-        let start = layout.start_offset();
-        kernel::dropout(Isa::best(), mask, &sizes, &x.storage::<f32>()[start..start + len], &mut y);
-        let layout = Layout::new(shape, layout.strides().to_vec(), 0);
-        return FlexTensor::new(Bytes::from_elems(y), layout, DType::F32);
+        kernel::dropout(Isa::best(), mask, &sizes, x.storage(), &mut y);
+        return from_channels_last(y, [samples, channels, height, width]);
     }
-    let x = in_order(x);
     let samples = shape.first().copied().unwrap_or(0);
-    let pixels = len.checked_div(samples).unwrap_or(0);
+    let pixels = y.len().checked_div(samples).unwrap_or(0);
     let sizes = DropoutShape { samples, channels: 1, pixels, order: Order::ChannelsFirst };
-    kernel::dropout(Isa::best(), mask, &sizes, elements(&x), &mut y);
-    new_tensor(y, shape)
-}
-
-/// `[N, C, H, W]` of a tensor whose memory is `[N, H, W, C]` without gaps, but not in logical order.
-fn channels_last(layout: &Layout) -> Option<[usize; 4]> {
-    let &[n, c, h, w] = &layout.shape()[..] else { return None };
-    let strides = [h * w * c, 1, w * c, c];
-    let given = layout.strides();
-    // The stride of an axis with one element is never used.
-    let fits = [n, c, h, w]
-        .iter()
-        .zip(strides)
-        .zip(given)
-        .all(|((&size, stride), &given)| size == 1 || given == stride as isize);
-    (fits && !layout.is_contiguous()).then_some([n, c, h, w])
+    kernel::dropout(Isa::best(), mask, &sizes, in_order(x.clone()).storage(), &mut y);
+    contiguous(y, shape)
 }
 
 #[cfg(test)]
@@ -118,8 +100,8 @@ mod tests {
             let x = Tensor::<4>::random(shape, Distribution::Default, &Device::flex());
             let expected = data(dropout(x.clone(), MASK));
             let last = to_channels_last(x.clone());
-            let layout = last.clone().try_into_primitive::<Flex>().unwrap().layout().clone();
-            assert!(layout.is_contiguous() || channels_last(&layout) == Some(shape));
+            let primitive = last.clone().try_into_primitive::<Flex>().unwrap();
+            assert!(primitive.is_contiguous() || is_channels_last(&primitive));
             assert_eq!(data(dropout(last, MASK)), expected, "{shape:?}: channels last");
             let turned = x.clone().swap_dims(2, 3);
             let turned = data(dropout(turned, MASK));

@@ -7,11 +7,11 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Tensor;
 use tinderbox_kernels::Isa;
 use tinderbox_kernels::loss as kernel;
 
-use super::{elements, in_order, new_tensor};
+use super::tensor::{contiguous, in_order};
 
 /// `-sum(targets * log_softmax(scores))` over `[N, classes]`; no gradient goes to the targets.
 /// [`super::computes`] must hold for both.
@@ -53,7 +53,7 @@ impl Backward<Flex, 1> for Scaled {
 
     fn backward(self, ops: Ops<FlexTensor, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let by = gradients.consume::<Flex>(&ops.node);
-        let by = elements(&in_order(&by)).first().copied().unwrap_or(1.0);
+        let by = in_order(by).storage::<f32>().first().copied().unwrap_or(1.0);
         let [parent] = ops.parents;
         let Some(parent) = parent else { return };
         let mut gradient = ops.state;
@@ -69,10 +69,10 @@ fn loss_and_gradient(scores: &FlexTensor, targets: &FlexTensor) -> (FlexTensor, 
     let shape = scores.layout().shape().clone();
     let classes = shape.last().copied().unwrap_or(1).max(1);
     let mut gradient = vec![0.0; shape.num_elements()];
-    let (scores, targets) = (in_order(scores), in_order(targets));
-    let (scores, targets) = (elements(&scores), elements(&targets));
+    let (scores, targets) = (in_order(scores.clone()), in_order(targets.clone()));
+    let (scores, targets) = (scores.storage(), targets.storage());
     let loss = kernel::cross_entropy(Isa::best(), classes, scores, targets, &mut gradient);
-    (new_tensor(vec![loss as f32], Shape::new([1])), new_tensor(gradient, shape))
+    (contiguous(vec![loss as f32], [1]), contiguous(gradient, shape))
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub(super) fn from_channels_last(values: Vec<f32>, [n, c, h, w]: [usize; 4]) -> 
 }
 
 /// A tensor over memory in the order of its shape.
-pub(super) fn contiguous<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    assert_eq!(values.len(), shape.iter().product::<usize>(), "values of a tensor");
-    let layout = Layout::contiguous(Shape::new(shape));
+pub(super) fn contiguous(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    let layout = Layout::contiguous(shape.into());
+    assert_eq!(values.len(), layout.num_elements(), "values of a tensor");
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
@@ -36,10 +36,10 @@ fn has_strides(tensor: &FlexTensor, strides: [usize; 4]) -> bool {
         && all.into_iter().all(|((size, wanted), &stride)| size < 2 || stride == wanted as isize)
 }
 
-/// Whether channels are last in memory, nothing else is in it, and that is another order than that
-/// of the shape.
+/// Whether this is an image tensor with channels last in memory, nothing else in it, and another
+/// order than that of the shape.
 pub(super) fn is_channels_last(tensor: &FlexTensor) -> bool {
-    let [_, c, h, w] = dims(tensor);
+    let &[_, c, h, w] = &tensor.layout().shape()[..] else { return false };
     has_strides(tensor, [h * w * c, 1, w * c, c]) && !has_strides(tensor, [c * h * w, h * w, w, 1])
 }
 
@@ -82,18 +82,16 @@ pub(super) fn channels_last(tensor: FlexTensor) -> FlexTensor {
 /// else a copy for which that is so.
 pub(super) fn channels_first(tensor: FlexTensor) -> FlexTensor {
     let [n, c, h, w] = dims(&tensor);
-    if has_strides(&tensor, [c * h * w, h * w, w, 1]) {
-        return tensor;
-    }
-    if has_strides(&tensor, [h * w * c, 1, w * c, c]) {
+    if is_channels_last(&tensor) {
         let mut values = buffer::arbitrary(n * c * h * w);
         layout::to_channels_first(n, c, h * w, tensor.storage::<f32>(), &mut values);
         return contiguous(values, [n, c, h, w]);
     }
-    FlexTensor::from_data(tensor.into_data())
+    in_order(tensor)
 }
 
-/// The values of a tensor in the order of its shape; a copy only where its memory has another order.
+/// The tensor itself where its memory is in the order of its shape and nothing else is in it, else a
+/// copy for which that is so.
 pub(super) fn in_order(tensor: FlexTensor) -> FlexTensor {
     let whole = tensor.storage::<f32>().len() == tensor.layout().num_elements();
     if whole && tensor.layout().start_offset() == 0 && tensor.layout().is_contiguous() {

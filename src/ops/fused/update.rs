@@ -2,11 +2,11 @@
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Tensor;
 use tinderbox_kernels::Isa;
 use tinderbox_kernels::update::{self as kernel, Adam, Sgd};
 
-use super::{elements, new_tensor};
+use super::tensor::{contiguous, in_order};
 
 /// The parameter after a step of Adam along `gradient`, and the running means of the gradient and
 /// of its square, flat. Memory that nobody else holds is used again; `step.fresh` is set where there
@@ -20,13 +20,14 @@ pub fn adam<const D: usize>(
 ) -> (Tensor<D>, [Tensor<1>; 2]) {
     step.fresh = means.is_none();
     let (mut param, gradient) = (ordered(param), ordered(gradient));
-    let len = elements(&gradient).len();
+    let gradient = gradient.storage();
+    let len = gradient.len();
     let [mut first, mut second] = match means {
         Some(means) => means.map(ordered),
         None => [zeros(len), zeros(len)],
     };
-    let remembered = [elements_mut(&mut first), elements_mut(&mut second)];
-    kernel::adam(Isa::best(), &step, elements_mut(&mut param), elements(&gradient), remembered);
+    let remembered = [first.storage_mut(), second.storage_mut()];
+    kernel::adam(Isa::best(), &step, param.storage_mut(), gradient, remembered);
     (wrap(param), [wrap(first), wrap(second)])
 }
 
@@ -42,16 +43,16 @@ pub fn sgd<const D: usize>(
 ) -> (Tensor<D>, Tensor<1>) {
     step.fresh = velocity.is_none();
     let (mut param, gradient) = (ordered(param), ordered(gradient));
-    let mut velocity = velocity.map_or_else(|| zeros(elements(&gradient).len()), ordered);
-    let remembered = elements_mut(&mut velocity);
-    kernel::sgd(Isa::best(), &step, elements_mut(&mut param), elements(&gradient), remembered);
+    let gradient = gradient.storage();
+    let mut velocity = velocity.map_or_else(|| zeros(gradient.len()), ordered);
+    kernel::sgd(Isa::best(), &step, param.storage_mut(), gradient, velocity.storage_mut());
     (wrap(param), wrap(velocity))
 }
 
 /// The sum of the squares of all elements; [`super::computes`] must hold for `x`.
 #[must_use]
 pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
-    kernel::sum_of_squares(Isa::best(), elements(&ordered(x)))
+    kernel::sum_of_squares(Isa::best(), ordered(x).storage())
 }
 
 /// The tensor as the CPU's backend holds it, its elements in order.
@@ -59,8 +60,7 @@ fn ordered<const D: usize>(x: Tensor<D>) -> FlexTensor {
     let Ok(x) = x.try_into_primitive::<Flex>() else {
         unreachable!("`computes` says that the tensor lies on the CPU")
     };
-    // Not `in_order(..).into_owned()`: a second holder would make the change in place a copy.
-    if x.is_contiguous() { x } else { x.to_contiguous() }
+    in_order(x)
 }
 
 fn wrap<const D: usize>(x: FlexTensor) -> Tensor<D> {
@@ -68,11 +68,5 @@ fn wrap<const D: usize>(x: FlexTensor) -> Tensor<D> {
 }
 
 fn zeros(len: usize) -> FlexTensor {
-    new_tensor(vec![0.0; len], Shape::new([len]))
-}
-
-/// The elements of a tensor whose elements lie in order; copied first where others hold them too.
-fn elements_mut(x: &mut FlexTensor) -> &mut [f32] {
-    let (start, end) = x.layout().contiguous_offsets().unwrap_or_default();
-    &mut x.storage_mut::<f32>()[start..end]
+    contiguous(vec![0.0; len], [len])
 }

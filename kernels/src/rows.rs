@@ -13,6 +13,35 @@ const CHUNK: usize = 32 * 1024;
 /// chunks are small next to the data.
 const ROWS: Range<usize> = 16..1024;
 
+/// Sums over rows.
+pub(crate) trait AddRows {
+    /// Adds `COUNT` rows (4 or 1) from `row` on.
+    ///
+    /// # Safety
+    /// The CPU must have `S`, and the rows must exist.
+    unsafe fn add<S: Simd, const COUNT: usize>(&mut self, row: usize);
+}
+
+/// Adds all rows, four at a time while there are four: the sums are loaded and stored once for them.
+///
+/// # Safety
+/// The CPU must have `S`, and there must be so many rows.
+#[inline(always)]
+pub(crate) unsafe fn add_rows<S: Simd>(sums: &mut impl AddRows, rows: usize) {
+    let mut row = 0;
+    // SAFETY: the caller's.
+    unsafe {
+        while row + 4 <= rows {
+            sums.add::<S, 4>(row);
+            row += 4;
+        }
+        while row < rows {
+            sums.add::<S, 1>(row);
+            row += 1;
+        }
+    }
+}
+
 /// A matrix `[rows, channels]` and its partition into chunks, which depends on nothing else.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows {
@@ -100,11 +129,7 @@ pub(crate) struct Sum<'a> {
     pub sums: &'a mut [f32],
 }
 
-impl Sum<'_> {
-    /// Adds `COUNT` rows (4 or 1) from `row` on.
-    ///
-    /// # Safety
-    /// The rows must exist; otherwise as `run`.
+impl AddRows for Sum<'_> {
     #[inline(always)]
     unsafe fn add<S: Simd, const COUNT: usize>(&mut self, row: usize) {
         // SAFETY: the caller's; each block ends within its row.
@@ -151,17 +176,7 @@ impl Kernel for Sum<'_> {
         assert!(self.channels > 0 && self.sums.len() == padded(self.channels));
         self.sums.fill(0.0);
         let rows = self.x.len() / self.channels;
-        let mut row = 0;
         // SAFETY: rows below `rows` lie in `x`.
-        unsafe {
-            while row + 4 <= rows {
-                self.add::<S, 4>(row);
-                row += 4;
-            }
-            while row < rows {
-                self.add::<S, 1>(row);
-                row += 1;
-            }
-        }
+        unsafe { add_rows::<S>(&mut self, rows) };
     }
 }

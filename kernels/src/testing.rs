@@ -2,7 +2,6 @@
 
 use proptest::test_runner::Config;
 
-use crate::Isa;
 use crate::draw::{philox, unit};
 
 /// How many random shapes a property is tried on: as many as `TINDERBOX_TEST_CASES` says, else many
@@ -48,17 +47,4 @@ pub(crate) fn assert_same_bits(what: &str, work: impl Fn() -> Vec<f32> + Sync + 
         let first = first.get_or_insert_with(|| bits.clone());
         assert!(*first == bits, "{what}: {threads} threads give other bits than one");
     }
-}
-
-/// Prints the best of several times of `work`, which moves `bytes`.
-#[allow(clippy::print_stderr, clippy::disallowed_methods)] // a measurement, for people
-pub(crate) fn report_speed(what: &str, isa: Isa, bytes: usize, work: &mut dyn FnMut()) {
-    let mut best = f64::INFINITY;
-    for _ in 0..12 {
-        let start = std::time::Instant::now();
-        work();
-        best = best.min(start.elapsed().as_secs_f64());
-    }
-    let (ms, rate) = (best * 1e3, bytes as f64 / best / 1e9);
-    eprintln!("{what:<44} {:<10} {ms:8.3} ms {rate:6.1} GB/s", isa.name());
 }

@@ -12,8 +12,6 @@ pub mod reference;
 mod statistics;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod timing;
 
 pub use backward::{Backward, backward};
 pub use pointwise::{Apply, add_assign, apply, bias_act, mask};

@@ -2,7 +2,7 @@
 
 use crate::Isa;
 use crate::parallel::{Shared, for_each, with_scratch};
-use crate::rows::{Rows, Sum, load, padded};
+use crate::rows::{AddRows, Rows, Sum, add_rows, load, padded};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Mean and biased variance of each channel of `x` `[R, channels]`, in one pass over memory; zeros
@@ -54,8 +54,7 @@ struct Moments<'a> {
     sums: &'a mut [f32],
 }
 
-impl Moments<'_> {
-    /// Adds `COUNT` rows (4 or 1) from `row` on; they must exist.
+impl AddRows for Moments<'_> {
     #[inline(always)]
     unsafe fn add<S: Simd, const COUNT: usize>(&mut self, row: usize) {
         let mut c = 0;
@@ -70,7 +69,9 @@ impl Moments<'_> {
             }
         }
     }
+}
 
+impl Moments<'_> {
     #[inline(always)]
     unsafe fn block<S: Simd, const COUNT: usize, const ALL: bool>(&mut self, row: usize, c: usize) {
         // SAFETY: the caller has the rows, and channels from `c` on: all sixteen where `ALL`.
@@ -105,18 +106,8 @@ impl Kernel for Moments<'_> {
         assert!(self.sums.len() == 2 * self.shift.len());
         self.sums.fill(0.0);
         let rows = self.x.len() / self.channels;
-        let mut row = 0;
         // SAFETY: rows below `rows` lie in `x`.
-        unsafe {
-            while row + 4 <= rows {
-                self.add::<S, 4>(row);
-                row += 4;
-            }
-            while row < rows {
-                self.add::<S, 1>(row);
-                row += 1;
-            }
-        }
+        unsafe { add_rows::<S>(&mut self, rows) };
     }
 }
 

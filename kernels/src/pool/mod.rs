@@ -6,8 +6,6 @@ pub mod reference;
 mod shape;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod timing;
 mod view;
 
 pub use average::{

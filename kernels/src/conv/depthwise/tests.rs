@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -188,64 +186,4 @@ fn an_empty_batch_has_no_gradient() {
 fn other_groups_are_refused() {
     let shape = ConvShape { groups: 4, ..plain(1, 8, 4, 3, 1) };
     run_data(Isa::best(), &shape, &floats(0, 128), &floats(0, 144));
-}
-
-/// The best time of several, in seconds.
-#[allow(clippy::disallowed_methods)] // no stopwatch of the program is in this package
-fn best(mut work: impl FnMut()) -> f64 {
-    let time = |work: &mut dyn FnMut()| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    };
-    let once = time(&mut work).max(1e-5);
-    let times = ((0.1 / once) as usize).clamp(5, 200);
-    (0..times).map(|_| time(&mut work)).fold(f64::INFINITY, f64::min)
-}
-
-#[test]
-#[ignore = "measures"]
-#[allow(clippy::print_stdout)]
-fn speed() {
-    let batch = [
-        (128, 32, 32, 3, 1),
-        (128, 96, 32, 3, 1),
-        (128, 144, 32, 3, 1),
-        (128, 144, 32, 3, 2),
-        (128, 192, 16, 3, 1),
-        (128, 384, 8, 3, 1),
-        (128, 576, 8, 3, 1),
-        (128, 576, 8, 3, 2),
-        (128, 960, 4, 3, 1),
-        (16, 32, 112, 3, 1),
-        (16, 96, 112, 3, 2),
-        (16, 144, 56, 3, 1),
-        (128, 72, 28, 5, 2),
-        (128, 120, 28, 5, 1),
-        (32, 96, 56, 7, 1),
-        (32, 768, 7, 7, 1),
-    ];
-    for (n, c, size, kernel, stride) in batch {
-        let shape = plain(n, c, size, kernel, stride);
-        let name = format!("{n}x{c}x{size}x{size} k{kernel} s{stride}");
-        let [x, weights, bias, dy] = data(&shape);
-        let bytes = (4 * (x.len() + dy.len())) as f64;
-        let flops = 2.0 * shape.multiplications() as f64;
-        let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), weights.clone());
-        println!("{name}: {:.1} MB, copy at 39 GB/s {:.3} ms", bytes / 1e6, bytes / 39e6);
-        for isa in Isa::available().into_iter().skip(1) {
-            let input = Input { x: &x, weights: &weights, bias: Some(&bias) };
-            let times = [
-                best(|| forward(isa, &shape, input, Activation::Relu6, &mut y)),
-                best(|| backward_data(isa, &shape, &dy, &weights, &mut dx)),
-                best(|| backward_weights(isa, &shape, &x, &dy, &mut dw)),
-            ];
-            print!("  {:10}", isa.name());
-            for (what, time) in ["y", "dx", "dw"].iter().zip(times) {
-                let (gb, gf) = (bytes / time / 1e9, flops / time / 1e9);
-                print!("  {what} {:.3} ms {gb:.1} GB/s {gf:.0} GF/s;", time * 1e3);
-            }
-            println!();
-        }
-    }
 }

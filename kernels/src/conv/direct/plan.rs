@@ -136,6 +136,11 @@ impl Plan {
         cut(runs)
     }
 
+    /// The place of every tap and channel of a window, from its corner.
+    pub(crate) fn taps(&self) -> Vec<usize> {
+        self.runs.iter().flat_map(|run| run.offset..run.offset + run.len).collect()
+    }
+
     /// How many items there are.
     pub(crate) fn items(&self) -> usize {
         if self.windows.grid[0] * self.windows.grid[1] == 0 {

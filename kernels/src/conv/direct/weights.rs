@@ -28,14 +28,9 @@ pub fn backward_weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: 
     for group in 0..shape.groups {
         let plan = Plan::new(forward_windows(shape, group), 1);
         plan.check(x.len(), dy.len());
-        let pass = Pass { isa, plan: &plan, taps: all_taps(&plan), x, dy };
+        let pass = Pass { isa, plan: &plan, taps: plan.taps(), x, dy };
         pass.run(shape, group, dw);
     }
-}
-
-/// The place of every tap and channel of a window, from its corner.
-fn all_taps(plan: &Plan) -> Vec<usize> {
-    plan.runs.iter().flat_map(|run| run.offset..run.offset + run.len).collect()
 }
 
 struct Pass<'a> {

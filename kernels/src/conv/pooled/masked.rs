@@ -44,8 +44,7 @@ pub(super) fn backward_weights(
     }
     let plan = Plan::new(windows, 1);
     plan.check(x.len(), dy.len());
-    let taps: Vec<usize> =
-        plan.runs.iter().flat_map(|run| run.offset..run.offset + run.len).collect();
+    let taps = plan.taps();
     let [_, width, channels] = plan.place();
     let offsets: Vec<usize> = (0..pool * pool)
         .map(|slot| {

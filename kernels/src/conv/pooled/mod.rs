@@ -9,20 +9,17 @@
 //! An element that was not chosen contributes nothing, also where its input is infinite.
 
 mod bias;
-mod choice;
 mod data;
 mod forward;
 mod masked;
 mod padded;
 mod pool;
-mod scatter;
 #[cfg(test)]
 mod tests;
 mod tiles;
 mod weights;
 
 pub use bias::backward_bias;
-pub use choice::{data_wins, weights_win};
 pub use data::backward_data;
 pub use forward::{Operands, forward};
 pub use pool::{Pooling, pool_rows};

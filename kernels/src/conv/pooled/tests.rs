@@ -1,10 +1,7 @@
 //! Every pass against plain loops and the reference convolution.
 
-use std::time::Instant;
-
 use proptest::prelude::*;
 
-use super::scatter::Scatter;
 use super::*;
 use crate::conv::{Activation, reference};
 use crate::simd::Isa;
@@ -140,21 +137,6 @@ proptest! {
     }
 
     #[test]
-    fn scattering_gives_the_dense_gradient(shape in shapes()) {
-        let (dy, slots) = (floats(3, shape.pooled_len()), slots(&shape));
-        let dense = dense(&shape, &dy, &slots);
-        let (from, to) = (shape.image_len(), dense.len() / shape.conv.n.max(1));
-        for isa in Isa::available() {
-            for n in 0..shape.conv.n {
-                let mut fast = vec![f32::NAN; to];
-                let (dy, slots) = (&dy[n * from..][..from], &slots[n * from..][..from]);
-                isa.run(Scatter::new(&shape, dy, slots, &mut fast));
-                prop_assert_eq!(&fast, &dense[n * to..][..to]);
-            }
-        }
-    }
-
-    #[test]
     fn pooling_keeps_the_first_of_the_largest(
         shape in shapes(),
         activation in prop_oneof![
@@ -258,65 +240,5 @@ fn bytes_that_are_no_slots_have_no_gradient() {
     for isa in Isa::available() {
         assert!(data(isa, &shape, &dy, &slots, &w).iter().all(|&dx| dx == 0.0));
         assert!(weights(isa, &shape, &x, &dy, &slots).iter().all(|&dw| dw == 0.0));
-    }
-}
-
-#[test]
-fn dense_kernels_are_preferred_only_where_runs_are_short_or_nothing_is_pooled() {
-    for (size, channels) in [([13, 3], [32, 64]), ([32, 5], [3, 6]), ([14, 5], [6, 16])] {
-        let shape = square(128, size, channels, 0);
-        assert!(weights_win(&shape) && data_wins(&shape), "{shape:?}");
-    }
-    let unpooled = PooledShape { pool: 1, ..square(128, [13, 3], [32, 64], 0) };
-    assert!(!weights_win(&unpooled) && !data_wins(&unpooled));
-    assert!(!weights_win(&square(128, [28, 3], [1, 32], 0)));
-}
-
-/// The best of some runs, in milliseconds.
-#[allow(clippy::disallowed_methods)] // a measurement, not a part of the program
-fn best(mut work: impl FnMut()) -> f64 {
-    let time = |_| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64() * 1e3
-    };
-    (0..30).map(time).fold(f64::INFINITY, f64::min)
-}
-
-#[test]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stdout)] // what it is for
-fn time_the_passes() {
-    let three = PooledShape { pool: 3, ..square(128, [17, 3], [32, 64], 1) };
-    let shapes = [
-        square(128, [13, 3], [32, 64], 0),
-        square(128, [32, 5], [3, 6], 0),
-        square(128, [14, 5], [6, 16], 0),
-        square(16, [28, 3], [64, 128], 1),
-        square(128, [28, 3], [1, 32], 0),
-        square(128, [17, 3], [16, 24], 0),
-        three,
-    ];
-    for shape in shapes {
-        let (x, w) = (floats(1, shape.conv.input_len()), floats(2, shape.conv.weights_len()));
-        let (dy, slots) = (floats(3, shape.pooled_len()), slots(&shape));
-        let alive = slots.iter().filter(|&&slot| slot != DEAD).count();
-        let flops = 2.0 * alive as f64 * (w.len() / shape.conv.co) as f64;
-        println!("{:?} {} -> {}", shape.conv.input, shape.conv.ci, shape.conv.co);
-        for isa in Isa::available().into_iter().skip(1) {
-            let (mut dx, mut dw) = (x.clone(), w.clone());
-            let data = best(|| backward_data(isa, &shape, &dy, &slots, &w, &mut dx));
-            let weights = best(|| backward_weights(isa, &shape, &x, &dy, &slots, &mut dw));
-            let mut db = vec![0.0; shape.conv.co];
-            let bias = best(|| backward_bias(isa, &shape, &dy, &slots, &mut db));
-            let rate = |ms: f64| flops / ms / 1e6;
-            println!(
-                "  {:10} data {data:.3} ms ({:.0} GFLOP/s), weights {weights:.3} ms ({:.0}), \
-                 bias {bias:.3} ms",
-                isa.name(),
-                rate(data),
-                rate(weights)
-            );
-        }
     }
 }

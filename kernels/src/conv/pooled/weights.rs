@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use crate::conv::direct::add_parts;
 use crate::parallel::{Shared, for_each, part, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
@@ -70,56 +71,21 @@ pub fn backward_weights(
             let source = Source { shape, windows: &windows, tiles: &tiles, x, dy, slots };
             source.chunk(isa, images, channels, dw);
         });
-        reduce(isa, shape, windows.across * LANES, partial, dw);
+        add_parts(partial, co * channel);
+        unpack(shape, windows.across * LANES, &partial[..co * channel], dw);
     });
 }
 
-/// Adds the chunks up in their order, and writes `[co, ci, kh, kw]`.
-fn reduce(isa: Isa, shape: &PooledShape, wide: usize, partial: &[f32], dw: &mut [f32]) {
-    let (ci, co) = (shape.conv.ci, shape.conv.co);
+/// Writes `[co, ci, kh, kw]` from `[co, kh, wide]`.
+fn unpack(shape: &PooledShape, wide: usize, sums: &[f32], dw: &mut [f32]) {
+    let ci = shape.conv.ci;
     let [kh, kw] = shape.conv.kernel;
-    let items = co.min(ITEMS);
-    let shared = Shared::new(dw);
-    for_each(items, |item| {
-        let channels = part(co, items, item);
-        let (len, size) = (kh * wide, ci * kh * kw);
-        // SAFETY: the items' channels are disjoint.
-        let dw = unsafe { shared.part(channels.start * size..channels.end * size) };
-        with_scratch(len, |total| {
-            for (o, dw) in channels.zip(dw.chunks_exact_mut(size)) {
-                total.copy_from_slice(&partial[o * len..][..len]);
-                for chunk in partial.chunks_exact(co * len).skip(1) {
-                    isa.run(Add { total, more: &chunk[o * len..][..len] });
+    for (sums, dw) in sums.chunks_exact(kh * wide).zip(dw.chunks_exact_mut(ci * kh * kw)) {
+        for (i, dw) in dw.chunks_exact_mut(kh * kw).enumerate() {
+            for (p, dw) in dw.chunks_exact_mut(kw).enumerate() {
+                for (q, dw) in dw.iter_mut().enumerate() {
+                    *dw = sums[p * wide + q * ci + i];
                 }
-                for (i, dw) in dw.chunks_exact_mut(kh * kw).enumerate() {
-                    for (p, dw) in dw.chunks_exact_mut(kw).enumerate() {
-                        for (q, dw) in dw.iter_mut().enumerate() {
-                            *dw = total[p * wide + q * ci + i];
-                        }
-                    }
-                }
-            }
-        });
-    });
-}
-
-/// Adds `more` to `total`, of equal length.
-struct Add<'a> {
-    total: &'a mut [f32],
-    more: &'a [f32],
-}
-
-impl Kernel for Add<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        assert!(self.total.len() == self.more.len() && self.more.len().is_multiple_of(LANES));
-        for i in (0..self.more.len()).step_by(LANES) {
-            // SAFETY: this CPU has `S`, and sixteen floats are left in both.
-            unsafe {
-                let total = self.total.as_mut_ptr().add(i);
-                S::store(total, S::add(S::load(total), S::load(self.more.as_ptr().add(i))));
             }
         }
     }

@@ -89,8 +89,6 @@ mod rows {
         /// `[n, h, w, channels]`
         x: Vec<f32>,
         /// `[n, h, w, channels]`
-        z: Vec<f32>,
-        /// `[n, h, w, channels]`
         y: Vec<f32>,
         /// `[n, h / 2, w / 2, channels]`
         pooled: Vec<f32>,
@@ -106,7 +104,6 @@ mod rows {
             let pooled = n * (size / 2) * (size / 2) * channels;
             Self {
                 x: floats(len),
-                z: floats(len),
                 y: floats(len),
                 pooled: floats(pooled),
                 slots: vec![0; pooled],
@@ -125,10 +122,11 @@ mod rows {
             let activation = Activation::Relu;
             apply(isa, Apply { x: &d.x, scale, shift, add: None, activation }, &mut d.y);
         };
-        norm_backward: shapes(), |s| moved(s, 28), |isa, _, d| {
+        norm_backward: shapes(), |s| moved(s, 20), |isa, _, d| {
             let [mean, inv_std, dgamma, dbeta] = &mut d.channels;
-            let (z, activation) = (Some(&d.z[..]), Activation::Relu);
-            let args = Backward { x: &d.x, z, activation, mean, inv_std, gamma: inv_std };
+            let (x, activation) = (&d.x[..], Activation::Relu);
+            let (scale, shift, gamma) = (&inv_std[..], &mean[..], &inv_std[..]);
+            let args = Backward { x, z: None, scale, shift, activation, mean, inv_std, gamma };
             backward(isa, args, &mut d.y, None, dgamma, dbeta);
         };
         max_pool: shapes(), |s| moved(s, 5), |isa, shape, d| {

@@ -13,8 +13,13 @@ use crate::simd::{Kernel, LANES, Simd};
 pub struct Backward<'a> {
     /// What was normalised, `[R, C]`.
     pub x: &'a [f32],
-    /// What the activation answered, `[R, C]`; not read where there is none.
+    /// What the activation answered, `[R, C]`. Without it, that is computed again from `x`, which is
+    /// right where nothing was added.
     pub z: Option<&'a [f32]>,
+    /// What [`super::apply`] multiplied by and added, each `[C]`.
+    pub scale: &'a [f32],
+    /// See `scale`.
+    pub shift: &'a [f32],
     /// The activation.
     pub activation: Activation,
     /// Mean of each channel of `x`, `[C]`.
@@ -28,19 +33,56 @@ pub struct Backward<'a> {
 impl<'a> Backward<'a> {
     /// The same for the floats of `range`, which are whole rows.
     fn part(&self, range: std::ops::Range<usize>) -> Self {
-        Self { x: &self.x[range.clone()], z: self.mask().map(|z| &z[range]), ..*self }
+        Self { x: &self.x[range.clone()], z: self.z.map(|z| &z[range]), ..*self }
     }
 
     /// Whether the gradient at place `i` passes the activation.
     pub(super) fn passes(&self, i: usize) -> bool {
-        self.mask().is_none_or(|z| self.activation.passes(z[i]))
+        let c = i % self.scale.len();
+        let input = || self.x[i].mul_add(self.scale[c], self.shift[c]);
+        self.activation.passes(self.z.map_or_else(input, |z| z[i]))
     }
 
-    /// The output, where the activation needs it.
-    fn mask(&self) -> Option<&'a [f32]> {
-        self.z.filter(|_| self.activation != Activation::None)
+    fn mask(&self) -> u8 {
+        match (self.activation, self.z) {
+            (Activation::None, _) => ALL_PASS,
+            (_, Some(_)) => BY_OUTPUT,
+            (_, None) => BY_INPUT,
+        }
+    }
+
+    /// What of `g` passes the activation.
+    ///
+    /// # Safety
+    /// The CPU must have `S`; at place `at` and channel `c` there must be sixteen floats where
+    /// `ALL`, else `n`.
+    #[inline(always)]
+    unsafe fn passed<S: Simd, const MASK: u8, const ALL: bool>(
+        &self,
+        g: S::V,
+        (at, c, n): (usize, usize, usize),
+    ) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let z = match (MASK, self.z) {
+                (BY_OUTPUT, Some(z)) => load::<S, ALL>(z.as_ptr().add(at), n),
+                (BY_INPUT, _) => {
+                    let x = load::<S, ALL>(self.x.as_ptr().add(at), n);
+                    let scale = load::<S, ALL>(self.scale.as_ptr().add(c), n);
+                    S::fma(x, scale, load::<S, ALL>(self.shift.as_ptr().add(c), n))
+                }
+                _ => return g,
+            };
+            passed::<S>(g, z, self.activation.bounds())
+        }
     }
 }
+
+/// How the kernels see whether a gradient passes the activation: none is stopped, by the activation's
+/// output, or by what it was computed from.
+const ALL_PASS: u8 = 0;
+const BY_OUTPUT: u8 = 1;
+const BY_INPUT: u8 = 2;
 
 /// From the gradient `dz` `[R, C]` of the output, the gradients of `x`, `gamma` and `beta`, and of
 /// what was added before the activation.
@@ -55,7 +97,7 @@ impl<'a> Backward<'a> {
 /// then `dx`.
 ///
 /// # Panics
-/// If there is no channel, a length does not fit, or `z` is missing while there is an activation.
+/// If there is no channel, or a length does not fit.
 pub fn backward(
     isa: Isa,
     args: Backward,
@@ -68,9 +110,8 @@ pub fn backward(
     let matrix = Rows::new(dz.len(), channels);
     assert_eq!(args.x.len(), dz.len(), "input");
     assert!(dx.as_ref().is_none_or(|dx| dx.len() == dz.len()), "gradient of the input");
-    assert_eq!(args.mask().is_some(), args.activation != Activation::None, "no output");
-    assert!(args.mask().is_none_or(|z| z.len() == dz.len()), "output");
-    for of_channels in [args.inv_std, args.gamma, dgamma, dbeta] {
+    assert!(args.z.is_none_or(|z| z.len() == dz.len()), "output");
+    for of_channels in [args.scale, args.shift, args.inv_std, args.gamma, dgamma, dbeta] {
         assert_eq!(of_channels.len(), channels, "channels");
     }
     let width = padded(channels);
@@ -142,9 +183,9 @@ struct Reduce<'a> {
 
 impl Reduce<'_> {
     /// # Safety
-    /// `args.x` and, where `MASK`, `args.z` must be as long as `g`, in whole rows.
+    /// `args.x` and `args.z`, if any, must be as long as `g`, in whole rows.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const MASK: bool, const KEEP: bool>(&mut self) {
+    unsafe fn rows<S: Simd, const MASK: u8, const KEEP: bool>(&mut self) {
         let channels = self.args.mean.len();
         let rows = self.g.len() / channels;
         let mut row = 0;
@@ -162,7 +203,7 @@ impl Reduce<'_> {
     }
 
     #[inline(always)]
-    unsafe fn some_rows<S: Simd, const COUNT: usize, const MASK: bool, const KEEP: bool>(
+    unsafe fn some_rows<S: Simd, const COUNT: usize, const MASK: u8, const KEEP: bool>(
         &mut self,
         row: usize,
     ) {
@@ -184,7 +225,7 @@ impl Reduce<'_> {
     unsafe fn block<
         S: Simd,
         const COUNT: usize,
-        const MASK: bool,
+        const MASK: u8,
         const KEEP: bool,
         const ALL: bool,
     >(
@@ -194,7 +235,6 @@ impl Reduce<'_> {
     ) {
         let channels = self.args.mean.len();
         let n = channels - c;
-        let bounds = self.args.activation.bounds();
         // SAFETY: the caller has `COUNT` rows, and channels from `c` on: sixteen where `ALL`, else
         // `n`. The sums are whole vectors.
         unsafe {
@@ -205,11 +245,9 @@ impl Reduce<'_> {
             let mut i = 0;
             while i < COUNT {
                 let mut g = load::<S, ALL>(self.g.as_ptr().add(at), n);
-                if MASK && let Some(z) = self.args.z {
-                    g = passed::<S>(g, load::<S, ALL>(z.as_ptr().add(at), n), bounds);
-                    if KEEP {
-                        store::<S, ALL>(self.g.as_mut_ptr().add(at), g, n);
-                    }
+                g = self.args.passed::<S, MASK, ALL>(g, (at, c, n));
+                if KEEP {
+                    store::<S, ALL>(self.g.as_mut_ptr().add(at), g, n);
                 }
                 let x = load::<S, ALL>(self.args.x.as_ptr().add(at), n);
                 sum = S::add(sum, g);
@@ -234,10 +272,12 @@ impl Kernel for Reduce<'_> {
         self.sums.fill(0.0);
         // SAFETY: `backward` has checked the lengths, and parts are cut alike.
         unsafe {
-            match (self.args.mask().is_some(), self.keep) {
-                (false, _) => self.rows::<S, false, false>(),
-                (true, false) => self.rows::<S, true, false>(),
-                (true, true) => self.rows::<S, true, true>(),
+            match (self.args.mask(), self.keep) {
+                (BY_OUTPUT, false) => self.rows::<S, BY_OUTPUT, false>(),
+                (BY_OUTPUT, true) => self.rows::<S, BY_OUTPUT, true>(),
+                (BY_INPUT, false) => self.rows::<S, BY_INPUT, false>(),
+                (BY_INPUT, true) => self.rows::<S, BY_INPUT, true>(),
+                _ => self.rows::<S, ALL_PASS, false>(),
             }
         }
     }
@@ -255,10 +295,10 @@ struct Spread<'a> {
 
 impl Spread<'_> {
     /// # Safety
-    /// `dx` must point at as many floats as `g` has, possibly the same; `args.x` and, where `MASK`,
-    /// `args.z` must be as long, in whole rows.
+    /// `dx` must point at as many floats as `g` has, possibly the same; `args.x` and `args.z`, if
+    /// any, must be as long, in whole rows.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const MASK: bool>(&self, g: *const f32, dx: *mut f32) {
+    unsafe fn rows<S: Simd, const MASK: u8>(&self, g: *const f32, dx: *mut f32) {
         let channels = self.args.mean.len();
         let mut row = 0;
         while row < self.g.len() {
@@ -278,7 +318,7 @@ impl Spread<'_> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const MASK: bool, const ALL: bool>(
+    unsafe fn block<S: Simd, const MASK: u8, const ALL: bool>(
         &self,
         at: usize,
         c: usize,
@@ -293,10 +333,7 @@ impl Spread<'_> {
         unsafe {
             let coefficients = self.coefficients.as_ptr().add(c);
             let mut g = load::<S, ALL>(g.add(at), n);
-            if MASK && let Some(z) = self.args.z {
-                let z = load::<S, ALL>(z.as_ptr().add(at), n);
-                g = passed::<S>(g, z, self.args.activation.bounds());
-            }
+            g = self.args.passed::<S, MASK, ALL>(g, (at, c, n));
             let x = load::<S, ALL>(self.args.x.as_ptr().add(at), n);
             let x = S::sub(x, S::load(coefficients));
             let g = S::sub(g, S::load(coefficients.add(width)));
@@ -316,10 +353,11 @@ impl Kernel for Spread<'_> {
         let elsewhere = self.dx.as_mut().map(|dx| dx.as_mut_ptr());
         // SAFETY: `backward` has checked the lengths, and parts are cut alike.
         unsafe {
-            match elsewhere {
-                Some(dx) => self.rows::<S, false>(g, dx),
-                None if self.args.mask().is_some() => self.rows::<S, true>(g, g),
-                None => self.rows::<S, false>(g, g),
+            match (elsewhere, self.args.mask()) {
+                (Some(dx), _) => self.rows::<S, ALL_PASS>(g, dx),
+                (None, BY_OUTPUT) => self.rows::<S, BY_OUTPUT>(g, g),
+                (None, BY_INPUT) => self.rows::<S, BY_INPUT>(g, g),
+                (None, _) => self.rows::<S, ALL_PASS>(g, g),
             }
         }
     }

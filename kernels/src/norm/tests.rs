@@ -109,9 +109,13 @@ proptest! {
     }
 
     #[test]
-    fn backward_is_the_references((rows, channels, seed) in matrices(), apart: bool) {
+    fn backward_is_the_references(
+        (rows, channels, seed) in matrices(),
+        apart: bool,
+        with_output: bool,
+    ) {
         for activation in ACTIVATIONS {
-            let case = Case::new(rows, channels, seed, activation);
+            let case = Case { with_output, ..Case::new(rows, channels, seed, activation) };
             for isa in Isa::available() {
                 case.check(isa, apart);
             }
@@ -127,7 +131,10 @@ struct Case {
     mean: Vec<f32>,
     inv_std: Vec<f32>,
     gamma: Vec<f32>,
+    shift: Vec<f32>,
     activation: Activation,
+    /// Whether `z` is passed on, not computed again from `x`.
+    with_output: bool,
 }
 
 impl Case {
@@ -138,18 +145,22 @@ impl Case {
         Self {
             dz: floats(seed ^ 2, x.len()),
             gamma: floats(seed ^ 3, channels),
+            shift: floats(seed ^ 4, channels),
             inv_std: variance.iter().map(|v| 1.0 / (v + 1e-5).sqrt()).collect(),
             x,
             z,
             mean,
             activation,
+            with_output: true,
         }
     }
 
     fn args(&self) -> Backward<'_> {
         Backward {
             x: &self.x,
-            z: (self.activation != Activation::None).then_some(&self.z),
+            z: self.with_output.then_some(&self.z),
+            scale: &self.gamma,
+            shift: &self.shift,
             activation: self.activation,
             mean: &self.mean,
             inv_std: &self.inv_std,

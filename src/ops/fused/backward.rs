@@ -1,10 +1,13 @@
 //! A block backward.
 
+use std::sync::Arc;
+
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::{self, Activation, pooled};
 use tinderbox_kernels::{Isa, buffer, linear, norm, pool};
 
-use super::forward::{LayerShape, Saved, SavedNorm, SavedPool, SavedTail};
+use super::again::{Input, Normalised};
+use super::forward::{LayerShape, Saved, SavedPool, SavedTail};
 use super::tensor::{
     channels_last, contiguous, from_channels_last, is_channels_last, turn_rows_back,
 };
@@ -31,7 +34,7 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     let (norm, z, pool) = match tail {
         SavedTail::Pooled { shape, slots } => {
             let back = PooledBack { isa, shape, slots: &slots, dy: dy.storage() };
-            return back.run(&x, &weight, input, wanted);
+            return back.run(x, &weight, input, wanted);
         }
         SavedTail::Plain { norm, z, pool } => (norm, z, pool),
     };
@@ -45,7 +48,10 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     found[4] = back.beta.take();
     found[5] = back.add.take();
     // A dense layer whose input has channels last has the rows of its weights in that order.
-    let turned = matches!(layer, LayerShape::Linear(_)) && is_channels_last(&x);
+    let turned = match (&layer, &x) {
+        (LayerShape::Linear(_), Input::Kept(x)) => is_channels_last(x),
+        _ => false,
+    };
     let dy = back.layer;
     let dy = dy.storage::<f32>();
     if wanted.bias {
@@ -55,7 +61,7 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
         found[2] = Some(contiguous(db, [channels]));
     }
     if wanted.weight {
-        let dw = layer_weights(isa, &layer, x.storage(), dy);
+        let dw = layer_weights(isa, &layer, x.get(isa).storage(), dy);
         found[1] = Some(if turned { turn_rows_back(&dw, input) } else { dw });
     }
     if wanted.x {
@@ -108,7 +114,7 @@ struct Tail {
     isa: Isa,
     activation: Activation,
     z: Option<FlexTensor>,
-    norm: Option<Box<SavedNorm>>,
+    norm: Option<Arc<Normalised>>,
     wanted: Wanted,
 }
 
@@ -125,7 +131,8 @@ impl Tail {
     fn run(self, mut dz: FlexTensor) -> TailGradients {
         let shape = super::tensor::dims(&dz);
         let z = self.z.as_ref().map(FlexTensor::storage::<f32>);
-        let Some(SavedNorm { raw, gamma, mean, inverse }) = self.norm.as_deref() else {
+        let Some(Normalised { raw, gamma, mean, inverse, scale, shift, .. }) = self.norm.as_deref()
+        else {
             if let Some(z) = z {
                 norm::mask(self.isa, dz.storage_mut(), z, self.activation);
             }
@@ -135,6 +142,8 @@ impl Tail {
         let args = norm::Backward {
             x: raw.storage(),
             z,
+            scale,
+            shift,
             activation: self.activation,
             mean,
             inv_std: inverse,
@@ -174,7 +183,7 @@ struct PooledBack<'a> {
 }
 
 impl PooledBack<'_> {
-    fn run(&self, x: &FlexTensor, weight: &FlexTensor, input: [usize; 4], wanted: Wanted) -> Found {
+    fn run(&self, x: Input, weight: &FlexTensor, input: [usize; 4], wanted: Wanted) -> Found {
         let Self { isa, shape, slots, dy } = self;
         let conv = &shape.conv;
         let mut found = [const { None }; 6];
@@ -185,7 +194,7 @@ impl PooledBack<'_> {
         }
         if wanted.weight {
             let mut dw = buffer::arbitrary(conv.weights_len());
-            pooled::backward_weights(*isa, shape, x.storage(), dy, slots, &mut dw);
+            pooled::backward_weights(*isa, shape, x.get(*isa).storage(), dy, slots, &mut dw);
             let [kh, kw] = conv.kernel;
             found[1] = Some(contiguous(dw, [conv.co, conv.ci / conv.groups, kh, kw]));
         }

@@ -12,8 +12,9 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DispatchTensor, Tensor};
 
+use super::again;
 use super::backward::{Wanted, backward};
-use super::forward::{BlockSpec, LayerSpec, NormSpec, Outcome, Saved, forward};
+use super::forward::{BlockSpec, Keep, LayerSpec, NormSpec, Outcome, Saved, forward};
 use crate::ops::block::{Activation, Layer, Tail, update_statistics};
 
 /// The tensors of a block. What a block does not have is an empty tensor.
@@ -53,7 +54,7 @@ impl BlockOps for Flex {
         inputs: BlockInputs<Self>,
         spec: BlockSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let Outcome { y, mean, variance, saved: _ } = forward(inputs, &spec, false);
+        let Outcome { y, mean, variance, saved: _ } = forward(inputs, &spec, Keep::Nothing);
         (y, mean, variance)
     }
 }
@@ -64,6 +65,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         spec: BlockSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let BlockInputs { x, weight, bias, gamma, beta, add, mean, variance } = inputs;
+        let known = again::find(x.id());
         let nodes = [x.node(), weight.node(), bias.node(), gamma.node(), beta.node(), add.node()];
         let inputs = BlockInputs {
             x: x.into_primitive(),
@@ -78,11 +80,17 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         let prepared = BlockBackward.prepare::<C>(nodes).compute_bound().stateful();
         let (y, mean, variance) = match prepared {
             OpsKind::Tracked(prepared) => {
-                let Outcome { y, mean, variance, saved } = forward(inputs, &spec, true);
-                (prepared.finish(saved, y), mean, variance)
+                let keep = Keep::Needed(known);
+                let Outcome { y, mean, variance, saved } = forward(inputs, &spec, keep);
+                let normalised = saved.as_ref().and_then(Saved::gives).cloned();
+                let y = prepared.finish(saved, y);
+                if let Some(normalised) = normalised {
+                    again::note(y.id(), &normalised);
+                }
+                (y, mean, variance)
             }
             OpsKind::UnTracked(prepared) => {
-                let Outcome { y, mean, variance, saved: _ } = forward(inputs, &spec, false);
+                let Outcome { y, mean, variance, saved: _ } = forward(inputs, &spec, Keep::Nothing);
                 (prepared.finish(y), mean, variance)
             }
         };

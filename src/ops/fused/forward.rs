@@ -10,6 +10,7 @@ use tinderbox_kernels::linear::{self, LinearShape};
 use tinderbox_kernels::pool::{self, PoolShape};
 use tinderbox_kernels::{Isa, buffer, norm};
 
+use super::again::{Input, Normalised};
 use super::block::BlockInputs;
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
@@ -51,6 +52,13 @@ pub(super) struct Outcome {
     pub saved: Option<Saved>,
 }
 
+/// What a forward pass keeps for the backward pass.
+pub(super) enum Keep {
+    Nothing,
+    /// All it needs, but not the input where that follows from what another block keeps.
+    Needed(Option<Arc<Normalised>>),
+}
+
 /// What a backward pass needs.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
@@ -59,10 +67,20 @@ pub(super) struct Saved {
     /// The shape of the input.
     pub input: [usize; 4],
     /// The layer's input; channels last, but for a dense layer that may have them first.
-    pub x: FlexTensor,
+    pub x: Input,
     /// The weights; those of a dense layer have their rows in the order of `x` in memory.
     pub weight: FlexTensor,
     pub tail: SavedTail,
+}
+
+impl Saved {
+    /// What the block's output follows from, where that is kept.
+    pub(super) fn gives(&self) -> Option<&Arc<Normalised>> {
+        match &self.tail {
+            SavedTail::Plain { norm, pool: None, .. } => norm.as_ref().filter(|norm| !norm.added),
+            _ => None,
+        }
+    }
 }
 
 /// What the backward pass of the tail needs.
@@ -71,20 +89,11 @@ pub(super) enum SavedTail {
     /// Convolution, activation and max-pool in one: where each maximum was.
     Pooled { shape: PooledShape, slots: Arc<Vec<u8>> },
     Plain {
-        norm: Option<Box<SavedNorm>>,
-        /// The activation's output, where it has an activation. Channels last.
+        norm: Option<Arc<Normalised>>,
+        /// The activation's output, channels last, where that does not follow from the norm's input.
         z: Option<FlexTensor>,
         pool: Option<SavedPool>,
     },
-}
-
-/// The norm's input and statistics.
-#[derive(Clone, Debug)]
-pub(super) struct SavedNorm {
-    pub raw: FlexTensor,
-    pub gamma: FlexTensor,
-    pub mean: Arc<Vec<f32>>,
-    pub inverse: Arc<Vec<f32>>,
 }
 
 /// What a pool remembers.
@@ -147,8 +156,8 @@ impl LayerShape {
     }
 }
 
-/// Computes a block; with what its backward pass needs where `keep`.
-pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: bool) -> Outcome {
+/// Computes a block.
+pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -> Outcome {
     let input = dims(&inputs.x);
     let mut weight = in_order(inputs.weight.clone());
     let layer = LayerShape::new(&spec.layer, input, &weight);
@@ -161,7 +170,9 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: bool) -
         }
         LayerShape::Linear(_) => channels_first(inputs.x.clone()),
     };
-    let block = Block { isa: Isa::best(), spec, layer, keep, x: x.storage(), inputs: &inputs };
+    let isa = Isa::best();
+    let keeps = matches!(keep, Keep::Needed(_));
+    let block = Block { isa, spec, layer, keep: keeps, x: x.storage(), inputs: &inputs };
     let Parts { y, mean, variance, tail } = match spec.norm {
         Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
         Some(NormSpec { training: false, epsilon }) => {
@@ -174,7 +185,12 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: bool) -
             block.plain(weight.storage(), bias)
         }
     };
-    let saved = keep.then_some(Saved { spec: *spec, layer, input, x, weight, tail });
+    let saved = match (keep, layer) {
+        (Keep::Nothing, _) => None,
+        (Keep::Needed(Some(normalised)), LayerShape::Conv(_)) => Some(Input::Again(normalised)),
+        (Keep::Needed(_), _) => Some(Input::Kept(x)),
+    };
+    let saved = saved.map(|x| Saved { spec: *spec, layer, input, x, weight, tail });
     Outcome { y, mean: flat(mean), variance: flat(variance), saved }
 }
 
@@ -260,7 +276,9 @@ impl Block<'_> {
         }
         let residual = addend.as_ref().map(FlexTensor::storage::<f32>);
         let y = self.layer.forward(self.isa, self.x, weight, Finish { bias, residual, activation });
-        self.pooled(from_channels_last(y, self.layer.output()), None, [Vec::new(), Vec::new()])
+        let y = from_channels_last(y, self.layer.output());
+        let kept = self.keep.then(|| y.clone());
+        self.pooled(y, kept, None, [Vec::new(), Vec::new()])
     }
 
     /// A block whose norm takes its statistics from the batch.
@@ -279,43 +297,38 @@ impl Block<'_> {
         let beta = in_order(self.inputs.beta.clone());
         let scale: Vec<f32> =
             gamma.storage::<f32>().iter().zip(&inverse).map(|(g, i)| g * i).collect();
-        let shift: Vec<f32> =
-            (0..channels).map(|c| beta.storage::<f32>()[c] - mean[c] * scale[c]).collect();
+        let shift = (0..channels).map(|c| beta.storage::<f32>()[c] - mean[c] * scale[c]).collect();
         let addend = self.addend();
-        let mut z = buffer::arbitrary(raw.len());
-        let apply = norm::Apply {
-            x: &raw,
-            scale: &scale,
-            shift: &shift,
-            add: addend.as_ref().map(FlexTensor::storage::<f32>),
+        let norm = Normalised {
+            raw: from_channels_last(raw, shape),
+            gamma,
+            mean: mean.clone(),
+            inverse,
+            scale,
+            shift,
+            added: addend.is_some(),
             activation: self.spec.activation,
         };
-        norm::apply(self.isa, apply, &mut z);
-        let saved = self.keep.then(|| {
-            Box::new(SavedNorm {
-                raw: from_channels_last(raw, shape),
-                gamma,
-                mean: Arc::new(mean.clone()),
-                inverse: Arc::new(inverse),
-            })
-        });
+        let z = norm.output(self.isa, addend.as_ref().map(FlexTensor::storage::<f32>));
         // The running variance is the unbiased one, as PyTorch keeps it.
         let rows = (shape[0] * shape[2] * shape[3]) as f64;
         let unbiased = |v: &mut f32| *v = (f64::from(*v) * rows / (rows - 1.0).max(1.0)) as f32;
         variance.iter_mut().for_each(unbiased);
-        self.pooled(from_channels_last(z, shape), saved, [mean, variance])
+        let kept = (self.keep && addend.is_some()).then(|| z.clone());
+        self.pooled(z, kept, self.keep.then(|| Arc::new(norm)), [mean, variance])
     }
 
-    /// The pool, on the activation's output `z`.
+    /// The pool, on the activation's output `z`, of which `kept` is another handle.
     fn pooled(
         &self,
         z: FlexTensor,
-        norm: Option<Box<SavedNorm>>,
+        kept: Option<FlexTensor>,
+        norm: Option<Arc<Normalised>>,
         statistics: [Vec<f32>; 2],
     ) -> Parts {
         let [mean, variance] = statistics;
         let [n, channels, h, w] = dims(&z);
-        let kept = (self.spec.activation != Activation::None && self.keep).then(|| z.clone());
+        let kept = kept.filter(|_| self.spec.activation != Activation::None);
         let (y, pool) = match self.spec.pool {
             None => (z, None),
             Some(Pool::GlobalAverage) => {

@@ -4,6 +4,7 @@
 //! Every caller asks [`computes`] first and keeps the same operation composed of burn's operators:
 //! for other devices, for other kinds of numbers, and for `--kernels off`.
 
+mod again;
 mod backward;
 mod block;
 mod dropout;

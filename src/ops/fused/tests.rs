@@ -249,3 +249,33 @@ fn a_chain_of_blocks_keeps_its_gradients_through_both_layouts() {
     };
     close("chain", &run(super::block), &run(composed));
 }
+
+/// Blocks whose inputs are computed again on the way back, and one after an addition that has no
+/// activation, whose input is not.
+#[test]
+fn a_chain_of_norms_keeps_its_gradients() {
+    let device = Device::flex().autodiff();
+    let sizes = |from, to| Sizes { channels: [from, to], ..PLAIN };
+    let normed = |from, to| with_norm(conv_case(&device, sizes(from, to)), to, &device);
+    let [first, second, third, fourth] =
+        [normed(3, 20), normed(20, 20), normed(20, 8), normed(8, 5)];
+    let run = |run: Run| {
+        let block = |case: &Case, x, add, activation| {
+            let norm = case.norm.as_ref();
+            run(case.layer(), x, Tail { norm, add, activation, training: true, pool: None })
+        };
+        let a = block(&first, first.x.clone(), None, Some(Activation::Relu));
+        let b = block(&second, a.clone(), Some(a), None);
+        let c = block(&third, b, None, Some(Activation::Relu6));
+        let d = block(&fourth, c, None, None);
+        let gradients = (d.clone() * d.clone()).sum().backward();
+        let mut found = vec![values(d), values(first.x.grad(&gradients).unwrap())];
+        for case in [&first, &second, &third, &fourth] {
+            let weight = case.conv.as_ref().unwrap().weight.val();
+            found.push(values(weight.grad(&gradients).unwrap()));
+            found.push(values(case.norm.as_ref().unwrap().gamma.val().grad(&gradients).unwrap()));
+        }
+        found
+    };
+    close("norms", &run(super::block), &run(composed));
+}

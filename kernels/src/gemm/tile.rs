@@ -146,7 +146,14 @@ impl RowsTimesWeights<'_> {
             // SAFETY: the contract of the kernel.
             unsafe {
                 let mut sums = self.start::<S, P>(block, &rows);
-                accumulate::<S, P>(self.source, block, &rows, &mut sums);
+                let mut starts = [self.source; ROWS];
+                let mut row = 0;
+                while row < ROWS {
+                    starts[row] = self.source.add(rows[row].from);
+                    row += 1;
+                }
+                let weights = (block.weights, block.panel);
+                accumulate::<S, P, ROWS, 1>(starts, [0], block.runs, weights, &mut sums);
                 self.finish::<S, P>(block, &rows[..i], &mut sums);
             }
             at += ROWS;
@@ -158,10 +165,10 @@ impl RowsTimesWeights<'_> {
         &self,
         block: &Block<'_>,
         rows: &[Row; ROWS],
-    ) -> [[S::V; P]; ROWS] {
+    ) -> [[[S::V; P]; 1]; ROWS] {
         // SAFETY: only the columns that exist are read.
         unsafe {
-            let mut sums = [[S::splat(0.0); P]; ROWS];
+            let mut sums = [[[S::splat(0.0); P]; 1]; ROWS];
             if block.starts && self.bias.is_null() {
                 return sums;
             }
@@ -173,7 +180,7 @@ impl RowsTimesWeights<'_> {
                 let mut j = 0;
                 while j < P {
                     let width = if j + 1 == P { block.last_width } else { LANES };
-                    sums[i][j] = load::<S>(from.add(j * LANES), width);
+                    sums[i][0][j] = load::<S>(from.add(j * LANES), width);
                     j += 1;
                 }
                 i += 1;
@@ -187,7 +194,7 @@ impl RowsTimesWeights<'_> {
         &self,
         block: &Block<'_>,
         rows: &[Row],
-        sums: &mut [[S::V; P]; ROWS],
+        sums: &mut [[[S::V; P]; 1]; ROWS],
     ) {
         // SAFETY: only the columns that exist are read and written.
         unsafe {
@@ -200,7 +207,7 @@ impl RowsTimesWeights<'_> {
                     while j < P {
                         let width = if j + 1 == P { block.last_width } else { LANES };
                         let at = place + j * LANES;
-                        let mut v = sums[i][j];
+                        let mut v = sums[i][0][j];
                         if block.ends {
                             if !self.residual.is_null() {
                                 v = S::add(v, load::<S>(self.residual.add(at), width));
@@ -227,43 +234,53 @@ unsafe fn load<S: Simd>(from: *const f32, width: usize) -> S::V {
     unsafe { if width == LANES { S::load(from) } else { S::load_first(from, width) } }
 }
 
-/// Adds the products of one block to the sums of one tile: where nearly all time is spent.
+/// Adds the products of `runs` with as many rows of packed weights to the sums of one tile: where
+/// nearly all time is spent. The tile's rows start at each of `places` from each of `starts`; from
+/// a panel of weights to the next there are `panel` floats.
+///
+/// # Safety
+/// The CPU must have `S`; rows must be valid for all runs, and panels for as many rows of weights.
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const P: usize>(
-    source: *const f32,
-    block: &Block<'_>,
-    rows: &[Row; ROWS],
-    sums: &mut [[S::V; P]; ROWS],
+pub(crate) unsafe fn accumulate<S: Simd, const P: usize, const G: usize, const W: usize>(
+    starts: [*const f32; G],
+    places: [usize; W],
+    runs: &[Run],
+    (weights, panel): (*const f32, usize),
+    sums: &mut [[[S::V; P]; W]; G],
 ) {
-    // SAFETY: rows and runs lie in the source, panels in the weights (contract of the kernel).
+    // SAFETY: the caller's.
     unsafe {
-        let mut weights = block.weights;
+        let mut weights = weights;
         let mut run = 0;
-        while run < block.runs.len() {
-            let Run { offset, len } = block.runs[run];
-            let mut from = [source; ROWS];
-            let mut i = 0;
-            while i < ROWS {
-                from[i] = source.add(rows[i].from + offset);
-                i += 1;
+        while run < runs.len() {
+            let Run { offset, len } = runs[run];
+            let mut from = starts;
+            let mut g = 0;
+            while g < G {
+                from[g] = starts[g].add(offset);
+                g += 1;
             }
             let mut k = 0;
             while k < len {
                 let mut w = [S::splat(0.0); P];
                 let mut j = 0;
                 while j < P {
-                    w[j] = S::load(weights.add(j * block.panel));
+                    w[j] = S::load(weights.add(j * panel));
                     j += 1;
                 }
-                let mut i = 0;
-                while i < ROWS {
-                    let x = S::splat(*from[i].add(k));
-                    let mut j = 0;
-                    while j < P {
-                        sums[i][j] = S::fma(x, w[j], sums[i][j]);
-                        j += 1;
+                let mut g = 0;
+                while g < G {
+                    let mut i = 0;
+                    while i < W {
+                        let x = S::splat(*from[g].add(places[i] + k));
+                        let mut j = 0;
+                        while j < P {
+                            sums[g][i][j] = S::fma(x, w[j], sums[g][i][j]);
+                            j += 1;
+                        }
+                        i += 1;
                     }
-                    i += 1;
+                    g += 1;
                 }
                 weights = weights.add(LANES);
                 k += 1;

@@ -267,10 +267,10 @@ impl Block<'_> {
         {
             let [n, ph, pw, co] = [shape.conv.n, shape.ph(), shape.pw(), shape.conv.co];
             let mut y = buffer::arbitrary(n * ph * pw * co);
-            let mut slots = vec![0; y.len()];
+            let mut slots = self.keep.then(|| vec![0; y.len()]);
             let operands = pooled::Operands { x: self.x, weights: weight, bias, activation };
-            pooled::forward(self.isa, &shape, operands, &mut y, &mut slots);
-            let tail = SavedTail::Pooled { shape, slots: Arc::new(slots) };
+            pooled::forward(self.isa, &shape, operands, &mut y, slots.as_deref_mut());
+            let tail = SavedTail::Pooled { shape, slots: Arc::new(slots.unwrap_or_default()) };
             let y = from_channels_last(y, [n, co, ph, pw]);
             return Parts { y, mean: Vec::new(), variance: Vec::new(), tail };
         }

@@ -1,10 +1,13 @@
-//! The forward pass: a band of the convolution goes to scratch memory and is pooled from there, so
-//! that its outputs before the pool never see the main memory.
+//! The forward pass. Pools of 2 x 2 are taken from registers, in the direct form and in Winograd's;
+//! of others a band of the convolution goes to scratch memory and is pooled from there. In both
+//! ways the outputs before the pool never see the main memory.
 
+use super::direct::Pools;
 use super::pool::PoolRows;
 use super::{PooledShape, Pooling};
-use crate::buffer::arbitrary;
-use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
+use crate::conv::direct::{
+    Operands as Band, Plan, Windows, forward_windows, pack_forward, run_item,
+};
 use crate::conv::{Activation, Finish, winograd};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::Isa;
@@ -22,7 +25,7 @@ pub struct Operands<'a> {
     pub activation: Activation,
 }
 
-/// Computes `y` and `slots`, both `[n, ph, pw, co]`.
+/// Computes `y` and, where a backward pass follows, `slots`, both `[n, ph, pw, co]`.
 ///
 /// # Panics
 /// If a slice has not the length that `shape` says.
@@ -31,17 +34,75 @@ pub fn forward(
     shape: &PooledShape,
     operands: Operands<'_>,
     y: &mut [f32],
-    slots: &mut [u8],
+    slots: Option<&mut [u8]>,
 ) {
     shape.check();
-    let Operands { x, weights, bias, activation } = operands;
-    let (pool, co) = (shape.pool, shape.conv.co);
+    let Operands { x, weights, bias, .. } = operands;
+    assert_eq!(x.len(), shape.conv.input_len(), "length of the input");
     assert_eq!(weights.len(), shape.conv.weights_len(), "length of the weights");
-    assert!(bias.is_none_or(|bias| bias.len() == co), "length of the bias");
-    assert_eq!((y.len(), slots.len()), (shape.pooled_len(), shape.pooled_len()), "output");
-    if winograd::wins(&shape.conv) {
-        return through_memory(isa, shape, operands, y, slots);
+    assert!(bias.is_none_or(|bias| bias.len() == shape.conv.co), "length of the bias");
+    assert_eq!(y.len(), shape.pooled_len(), "length of the output");
+    assert!(slots.as_ref().is_none_or(|slots| slots.len() == y.len()), "length of the slots");
+    let results = Results { y: Shared::new(y), slots: slots.map(Shared::new) };
+    if shape.pool == 2 && winograd::wins(&shape.conv) {
+        winograd::forward_pooled(isa, shape, operands, &results);
+    } else if shape.pool == 2 {
+        in_registers(isa, shape, operands, &results);
+    } else {
+        by_bands(isa, shape, operands, &results);
     }
+}
+
+/// What a forward pass writes, an item each part.
+pub(in crate::conv) struct Results<'a> {
+    pub(in crate::conv) y: Shared<'a, f32>,
+    pub(in crate::conv) slots: Option<Shared<'a, u8>>,
+}
+
+/// Each register tile holds whole pools.
+fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Results<'_>) {
+    let conv = &shape.conv;
+    let forward = forward_windows(conv, 0);
+    // The windows of a pool are those of one convolution whose kernel is a step larger.
+    let windows = Windows {
+        reach: [0, 1].map(|axis| forward.reach[axis] + conv.stride[axis]),
+        grid: [shape.ph(), shape.pw()],
+        step: conv.stride.map(|step| step * 2),
+        target: [shape.ph(), shape.pw(), conv.co],
+        ..forward
+    };
+    let plan = Plan::new(windows, 1);
+    plan.check(operands.x.len(), shape.pooled_len());
+    let [_, width, channels] = plan.place();
+    let [down, right] = [conv.stride[0] * width * channels, conv.stride[1] * channels];
+    let packed = pack_forward(conv, 0, operands.weights);
+    for_each(plan.items(), |index| {
+        let item = plan.item(index);
+        let place = plan.target(&item);
+        let slots = results.slots.as_ref().map(Shared::start);
+        with_scratch(plan.scratch_len(), |scratch| {
+            // The kernel's promises hold: `Plan::check` has passed for the lengths of input and
+            // output, `forward` has checked the others, and no two items write to the same place.
+            isa.run(Pools {
+                source: plan.source(&item, operands.x, scratch).as_ptr(),
+                pools: plan.rows_of(&item),
+                windows: [0, right, down, down + right],
+                runs: &plan.runs,
+                weights: packed.as_ptr(),
+                columns: conv.co,
+                bias: operands.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+                activation: operands.activation,
+                y: results.y.start().wrapping_add(place),
+                slots: slots.map_or(std::ptr::null_mut(), |slots| slots.wrapping_add(place)),
+            });
+        });
+    });
+}
+
+/// Bands of the convolution, each pooled from scratch memory.
+fn by_bands(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Results<'_>) {
+    let Operands { x, weights, bias, .. } = operands;
+    let (pool, co) = (shape.pool, shape.conv.co);
     let [rows, columns] = [shape.ph() * pool, shape.pw() * pool];
     // Outputs that no pool reads are not computed.
     let mut windows = forward_windows(&shape.conv, 0);
@@ -51,7 +112,7 @@ pub fn forward(
     plan.check(x.len(), shape.conv.n * rows * columns * co);
     let packed = pack_forward(&shape.conv, 0, weights);
     let finish = Finish { bias, ..Finish::default() };
-    let (y, slots) = (Shared::new(y), Shared::new(slots));
+    let pooling = Pooling { pool, ow: columns, co, activation: operands.activation };
     for_each(plan.items(), |index| {
         let item = plan.item(index);
         let len = plan.rows_of(&item).len() * co;
@@ -65,35 +126,11 @@ pub fn forward(
             let start = plan.target(&item) / (pool * pool);
             let range = start..start + len / (pool * pool);
             // SAFETY: the pooled rows of an item are its own.
-            let (y, slots) = unsafe { (y.part(range.clone()), slots.part(range)) };
-            let pooling = Pooling { pool, ow: columns, co, activation };
+            let (y, slots) = unsafe {
+                let slots = results.slots.as_ref();
+                (results.y.part(range.clone()), slots.map(|slots| slots.part(range)))
+            };
             isa.run(PoolRows::new(pooling, band, y, slots));
         });
-    });
-}
-
-/// Winograd's form works on tiles of all images at once, so its outputs are pooled afterwards.
-fn through_memory(
-    isa: Isa,
-    shape: &PooledShape,
-    operands: Operands<'_>,
-    y: &mut [f32],
-    slots: &mut [u8],
-) {
-    let Operands { x, weights, bias, activation } = operands;
-    let (pool, co) = (shape.pool, shape.conv.co);
-    let [oh, ow] = shape.conv.output();
-    let mut conv = arbitrary(shape.conv.output_len());
-    let parameters = winograd::Parameters { weights, bias, activation: Activation::None };
-    winograd::forward(isa, &shape.conv, x, parameters, &mut conv);
-    let len = shape.image_len();
-    let (y, slots) = (Shared::new(y), Shared::new(slots));
-    for_each(shape.conv.n, |image| {
-        // Rows below the last whole pool are left out.
-        let conv = &conv[image * oh * ow * co..][..shape.ph() * pool * ow * co];
-        let range = image * len..(image + 1) * len;
-        // SAFETY: each image is one item's.
-        let (y, slots) = unsafe { (y.part(range.clone()), slots.part(range)) };
-        isa.run(PoolRows::new(Pooling { pool, ow, co, activation }, conv, y, slots));
     });
 }

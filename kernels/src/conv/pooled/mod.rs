@@ -10,10 +10,11 @@
 
 mod bias;
 mod data;
+mod direct;
 mod forward;
 mod masked;
 mod padded;
-mod pool;
+pub(in crate::conv) mod pool;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -21,6 +22,7 @@ mod weights;
 
 pub use bias::backward_bias;
 pub use data::backward_data;
+pub(in crate::conv) use forward::Results;
 pub use forward::{Operands, forward};
 pub use pool::{Pooling, pool_rows};
 pub use weights::backward_weights;

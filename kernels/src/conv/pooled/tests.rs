@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::conv::{Activation, reference};
+use crate::conv::{Activation, reference, winograd};
 use crate::simd::Isa;
 use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
 
@@ -94,6 +94,53 @@ fn bias(isa: Isa, shape: &PooledShape, dy: &[f32], slots: &[u8]) -> Vec<f32> {
     db
 }
 
+/// Checks `forward` with and without slots: each result is the largest of its pool, to rounding, and
+/// each slot names an output that is as large.
+fn forward_agrees(shape: &PooledShape, relu: bool, biased: bool) {
+    let conv = &shape.conv;
+    let (x, w) = (floats(1, conv.input_len()), floats(2, conv.weights_len()));
+    let bias = biased.then(|| floats(3, conv.co));
+    let mut exact = reference::forward(conv, &x, &w);
+    let mut size = reference::forward(conv, &sizes(&x), &sizes(&w));
+    for (i, (exact, size)) in exact.iter_mut().zip(&mut size).enumerate() {
+        let bias = f64::from(bias.as_ref().map_or(0.0, |bias| bias[i % conv.co]));
+        (*exact, *size) = (*exact + bias, *size + bias.abs());
+    }
+    // Winograd's transforms lose some bits more, and its sizes are those of a whole tile.
+    let largest = size.iter().copied().fold(0.0, f64::max);
+    let (bound, few) = if winograd::wins(conv) { (largest, 60) } else { (0.0, 4) };
+    let terms = conv.kernel[0] * conv.kernel[1] * conv.ci + few;
+    let activation = if relu { Activation::Relu } else { Activation::None };
+    let operands = Operands { x: &x, weights: &w, bias: bias.as_deref(), activation };
+    let ([oh, ow], co, pool) = (conv.output(), conv.co, shape.pool);
+    let (ph, pw) = (shape.ph(), shape.pw());
+    for isa in Isa::available() {
+        let (mut y, mut slots) = (vec![f32::NAN; shape.pooled_len()], vec![99; shape.pooled_len()]);
+        forward(isa, shape, operands, &mut y, Some(&mut slots));
+        let mut alone = vec![f32::NAN; y.len()];
+        forward(isa, shape, operands, &mut alone, None);
+        assert_eq!(y, alone, "{}: slots change nothing", isa.name());
+        for (i, (&y, &slot)) in y.iter().zip(&slots).enumerate() {
+            let (n, r, c, o) = (i / (ph * pw * co), i / (pw * co) % ph, i / co % pw, i % co);
+            let place = |slot: usize| {
+                let (r, c) = (r * pool + slot / pool, c * pool + slot % pool);
+                ((n * oh + r) * ow + c) * co + o
+            };
+            let error = |i: usize| terms as f64 * 2f64.powi(-24) * size[i].max(bound) + 1e-30;
+            let best = (0..pool * pool).map(|slot| exact[place(slot)]).fold(f64::MIN, f64::max);
+            let margin = (0..pool * pool).map(|slot| error(place(slot))).fold(0.0, f64::max);
+            let expected = if relu { best.max(0.0) } else { best };
+            assert!((f64::from(y) - expected).abs() <= margin, "{}: {y}, {expected}", isa.name());
+            if slot == DEAD {
+                assert!(relu && best <= margin, "{}: dead at {best}", isa.name());
+            } else {
+                let chosen = exact[place(usize::from(slot))];
+                assert!(chosen >= best - 2.0 * margin, "{}: {chosen}, {best}", isa.name());
+            }
+        }
+    }
+}
+
 /// Sums per channel of a dense gradient.
 fn channel_sums(shape: &PooledShape, dense: &[f32]) -> Vec<f64> {
     let mut sums = vec![0.0; shape.conv.co];
@@ -137,6 +184,26 @@ proptest! {
     }
 
     #[test]
+    fn forward_is_the_convolution_pooled(shape in shapes(), relu: bool, biased: bool) {
+        forward_agrees(&shape, relu, biased);
+    }
+
+    /// Shapes for which Winograd's form wins.
+    #[test]
+    fn forward_is_winograds_pooled(
+        n in 3usize..9,
+        size in [8usize..19, 8..19],
+        channels in [16usize..40, 16..70],
+        padding in [[0usize..3, 0..3], [0..3, 0..3]],
+        relu: bool,
+    ) {
+        let mut shape = square(n, [8, 3], channels, 0);
+        (shape.conv.input, shape.conv.padding) = (size, padding);
+        prop_assume!(winograd::wins(&shape.conv));
+        forward_agrees(&shape, relu, true);
+    }
+
+    #[test]
     fn pooling_keeps_the_first_of_the_largest(
         shape in shapes(),
         activation in prop_oneof![
@@ -156,7 +223,7 @@ proptest! {
             let mut y = vec![0.5; rows * pw * co];
             let mut slots = vec![99; y.len()];
             let pooling = Pooling { pool, ow, co, activation };
-            pool_rows(isa, pooling, &conv, &mut y, &mut slots);
+            pool_rows(isa, pooling, &conv, &mut y, Some(&mut slots));
             for i in 0..y.len() {
                 let (r, c, o) = (i / (pw * co), i / co % pw, i % co);
                 let mut best = (f32::NEG_INFINITY, 0);

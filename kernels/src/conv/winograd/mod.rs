@@ -25,11 +25,14 @@ mod tests;
 mod tiles;
 mod transform;
 mod weights;
+mod write;
 
+use super::pooled::{self, PooledShape};
 use super::{Activation, ConvShape};
+use crate::parallel::Shared;
 use crate::simd::{Isa, LANES};
 use gradient::WeightsGradient;
-use pass::Convolution;
+use pass::{Convolution, Results};
 use tiles::{Images, Tiles};
 use weights::{Taps, View};
 
@@ -102,18 +105,47 @@ pub fn forward(isa: Isa, shape: &ConvShape, x: &[f32], parameters: Parameters, y
     if shape.n == 0 {
         return;
     }
+    let results = Results::Images { y: Shared::new(y), bounds: activation.bounds() };
+    forward_to(isa, shape, output(shape), (weights, bias), results).run(x);
+}
+
+/// The same with the activation and the pool that follow: only what a pool reads is computed.
+///
+/// # Panics
+/// If the form does not apply, or a length does not fit the shape.
+pub(super) fn forward_pooled(
+    isa: Isa,
+    shape: &PooledShape,
+    operands: pooled::Operands<'_>,
+    results: &pooled::Results<'_>,
+) {
+    let pooled::Operands { x, weights, bias, activation } = operands;
+    let conv = &shape.conv;
+    check(conv, x.len(), weights.len(), conv.output_len());
+    assert_eq!(shape.pool, 2, "tiles hold whole pools");
+    let output = Images { size: [shape.ph() * 2, shape.pw() * 2], channels: conv.co };
+    let results = Results::Pooled { results, activation };
+    forward_to(isa, conv, output, (weights, bias), results).run(x);
+}
+
+fn forward_to<'a>(
+    isa: Isa,
+    shape: &ConvShape,
+    output: Images,
+    (weights, bias): (&'a [f32], Option<&'a [f32]>),
+    results: Results<'a>,
+) -> Convolution<'a> {
     Convolution {
         isa,
         n: shape.n,
         input: input(shape),
-        output: output(shape),
+        output,
         before: shape.padding.map(|[before, _]| before as isize),
         taps: Taps { co: shape.co, ci: shape.ci, view: View::Forward },
         weights,
         bias,
-        bounds: activation.bounds(),
+        results,
     }
-    .run(x, y);
 }
 
 /// The gradient `dx` `[n, h, w, ci]` of the input, for a gradient `dy` `[n, oh, ow, co]`.
@@ -134,9 +166,9 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
         taps: Taps { co: shape.co, ci: shape.ci, view: View::Turned },
         weights,
         bias: None,
-        bounds: Activation::None.bounds(),
+        results: Results::Images { y: Shared::new(dx), bounds: Activation::None.bounds() },
     }
-    .run(dy, dx);
+    .run(dy);
 }
 
 /// The gradient `dw` `[co, ci, 3, 3]` of the weights.

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Layout, Matrices};
 use super::product::{Product, TILE};
-use super::tiles::{Images, Of, Read, Tiles, Write};
+use super::tiles::{Images, Of, Read, Tiles};
 use super::weights::{self, Taps};
+use super::write::{Write, WritePooled};
+use crate::conv::{Activation, pooled};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
@@ -45,7 +47,15 @@ pub(super) struct Convolution<'a> {
     pub(super) taps: Taps,
     pub(super) weights: &'a [f32],
     pub(super) bias: Option<&'a [f32]>,
-    pub(super) bounds: (f32, f32),
+    pub(super) results: Results<'a>,
+}
+
+/// Where the outputs go.
+pub(super) enum Results<'a> {
+    /// All of them, between the bounds.
+    Images { y: Shared<'a, f32>, bounds: (f32, f32) },
+    /// The largest of each 2 x 2.
+    Pooled { results: &'a pooled::Results<'a>, activation: Activation },
 }
 
 /// Bytes of one tile between the steps.
@@ -65,15 +75,14 @@ struct Steps<'a> {
     convolution: &'a Convolution<'a>,
     tiles: Tiles,
     x: &'a [f32],
-    y: Shared<'a, f32>,
     zeros: Vec<f32>,
     bias: Vec<f32>,
     weights: Matrices<'a>,
 }
 
 impl Convolution<'_> {
-    /// Computes `y` `[n, rows, columns, channels]` of the output from `x`.
-    pub(super) fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// Computes the results from `x`.
+    pub(super) fn run(&self, x: &[f32]) {
         let tiles = Tiles::over(self.n, self.output.size);
         let panels = self.isa.run(Panels);
         let layout = Layout::grouped(self.input.channels, self.output.channels, panels);
@@ -85,8 +94,7 @@ impl Convolution<'_> {
             let weights = Matrices::new(buffer, layout);
             weights::to_frequencies(self.isa, self.taps, self.weights, weights);
             let zeros = vec![0.0; self.input.channels];
-            let y = Shared::new(y);
-            Steps { convolution: self, tiles, x, y, zeros, bias, weights }.run(panels);
+            Steps { convolution: self, tiles, x, zeros, bias, weights }.run(panels);
         });
     }
 }
@@ -163,12 +171,38 @@ impl Steps<'_> {
     }
 
     fn write(&self, range: Range<usize>, first: usize, from: Matrices) {
-        let Convolution { isa, output, bounds, .. } = *self.convolution;
-        let (tiles, pixels, bias) = (self.tiles, &self.y, &self.bias[..]);
-        with_scratch(output.channels, |outside| {
-            let images = output;
-            isa.run(Write { from, first, range, tiles, images, pixels, bias, bounds, outside });
-        });
+        let Convolution { isa, output: images, ref results, .. } = *self.convolution;
+        let (tiles, bias) = (self.tiles, &self.bias[..]);
+        match *results {
+            Results::Images { y: ref pixels, bounds } => {
+                with_scratch(images.channels, |outside| {
+                    isa.run(Write {
+                        from,
+                        first,
+                        range,
+                        tiles,
+                        images,
+                        pixels,
+                        bias,
+                        bounds,
+                        outside,
+                    });
+                });
+            }
+            Results::Pooled { results, activation } => {
+                let images = Images { size: images.size.map(|size| size / 2), ..images };
+                isa.run(WritePooled {
+                    from,
+                    first,
+                    range,
+                    tiles,
+                    images,
+                    results,
+                    bias,
+                    activation,
+                });
+            }
+        }
     }
 }
 

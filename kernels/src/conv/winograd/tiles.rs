@@ -1,4 +1,4 @@
-//! From images to frequencies and back: which pixels a tile has, and the loops over channels.
+//! From images to frequencies: which pixels a tile has, and the loops over channels.
 
 // Loops over several arrays of registers at once: indices say it, iterators would hide it.
 #![allow(clippy::needless_range_loop)]
@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Matrices};
 use super::transform;
-use crate::parallel::Shared;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows and columns of an output tile.
@@ -25,7 +24,7 @@ pub(super) struct Images {
 impl Images {
     /// Where the channels of a pixel start, if it lies in the image.
     #[inline(always)]
-    fn pixel(&self, image: usize, row: isize, column: isize) -> Option<usize> {
+    pub(super) fn pixel(&self, image: usize, row: isize, column: isize) -> Option<usize> {
         let [rows, columns] = self.size;
         // A negative number becomes a huge one.
         let (row, column) = (row.cast_unsigned(), column.cast_unsigned());
@@ -52,7 +51,7 @@ impl Tiles {
 
     /// The image of a tile, and its first row and column.
     #[inline(always)]
-    fn at(&self, tile: usize) -> (usize, isize, isize) {
+    pub(super) fn at(&self, tile: usize) -> (usize, isize, isize) {
         let [rows, columns] = self.grid;
         let (line, column) = (tile / columns, tile % columns);
         (line / rows, (line % rows * SIDE) as isize, (column * SIDE) as isize)
@@ -188,107 +187,4 @@ impl Read<'_> {
 unsafe fn load<S: Simd, const FULL: bool>(p: *const f32, n: usize) -> S::V {
     // SAFETY: as the caller promises.
     unsafe { if FULL { S::load(p) } else { S::load_first(p, n) } }
-}
-
-/// Transforms rows of matrices back to the output tiles of a range.
-pub(super) struct Write<'a> {
-    pub(super) from: Matrices<'a>,
-    /// The row of the range's first tile.
-    pub(super) first: usize,
-    pub(super) range: Range<usize>,
-    pub(super) tiles: Tiles,
-    pub(super) images: Images,
-    pub(super) pixels: &'a Shared<'a, f32>,
-    /// Added to each channel; whole panels.
-    pub(super) bias: &'a [f32],
-    /// The smallest and the largest output.
-    pub(super) bounds: (f32, f32),
-    /// Takes what a tile has outside of the image: as many floats as there are channels.
-    pub(super) outside: &'a mut [f32],
-}
-
-impl Kernel for Write<'_> {
-    type Output = ();
-
-    /// # Safety
-    /// No other thread may write to the rows or the tiles of the range.
-    #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let channels = self.images.channels;
-        let panels = self.from.layout.panels();
-        assert!(self.outside.len() >= channels && panels * LANES >= channels);
-        assert!(self.bias.len() >= panels * LANES);
-        assert!(self.first + self.range.len() <= self.from.layout.rows);
-        for tile in self.range.clone() {
-            let row = self.first + tile - self.range.start;
-            // SAFETY: tiles have no pixel in common, and the caller keeps threads apart; each
-            // pointer has `channels` floats; `from` is a row of the matrices.
-            unsafe {
-                let pointers = self.tile(tile);
-                let mut done = 0;
-                while done < channels {
-                    let from = self.from.row(done / LANES, row);
-                    if channels - done >= LANES {
-                        self.panel::<S, true>(&pointers, done, from);
-                    } else {
-                        self.panel::<S, false>(&pointers, done, from);
-                    }
-                    done += LANES;
-                }
-            }
-        }
-    }
-}
-
-impl Write<'_> {
-    /// The pixels of a tile, row by row.
-    ///
-    /// # Safety
-    /// No other thread may use them.
-    #[inline(always)]
-    unsafe fn tile(&mut self, tile: usize) -> [*mut f32; SIDE * SIDE] {
-        let (image, top, left) = self.tiles.at(tile);
-        let mut pointers = [self.outside.as_mut_ptr(); SIDE * SIDE];
-        for r in 0..SIDE {
-            for c in 0..SIDE {
-                let (row, column) = (top + r as isize, left + c as isize);
-                if let Some(start) = self.images.pixel(image, row, column) {
-                    // SAFETY: the caller has the tile's pixels to itself.
-                    let pixel = unsafe { self.pixels.part(start..start + self.images.channels) };
-                    pointers[r * SIDE + c] = pixel.as_mut_ptr();
-                }
-            }
-        }
-        pointers
-    }
-
-    /// # Safety
-    /// The pointers must have 16 floats after the first `done`, or what is left of the channels
-    /// where not `FULL`; `from` must be a row of the matrices, and the bias have 16 floats.
-    #[inline(always)]
-    unsafe fn panel<S: Simd, const FULL: bool>(
-        &self,
-        pointers: &[*mut f32; SIDE * SIDE],
-        done: usize,
-        from: *const f32,
-    ) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut m = [S::splat(0.0); FREQUENCIES];
-            for i in 0..FREQUENCIES {
-                m[i] = S::load(from.add(i * self.from.layout.stride));
-            }
-            let bias = S::load(self.bias.as_ptr().add(done));
-            let (low, high) = (S::splat(self.bounds.0), S::splat(self.bounds.1));
-            let y = transform::output::<S>(&m);
-            for i in 0..SIDE * SIDE {
-                let y = S::min(high, S::max(low, S::add(y[i], bias)));
-                if FULL {
-                    S::store(pointers[i].add(done), y);
-                } else {
-                    S::store_first(pointers[i].add(done), y, self.images.channels - done);
-                }
-            }
-        }
-    }
 }

@@ -1,0 +1,134 @@
+//! Pools of 2 x 2 whose four windows are rows of one register tile: what the convolution answers
+//! before the pool never leaves the registers.
+
+use super::pool::{Place, activate, largest_of_four, put};
+use crate::conv::Activation;
+use crate::gemm::tile::{Row, Run, accumulate};
+use crate::gemm::{panel_group, panels};
+use crate::simd::{Kernel, LANES, Simd};
+
+/// Windows of a pool.
+const FOUR: usize = 4;
+
+/// Many pools, all channels.
+///
+/// # Safety of running it
+/// `source + pool.from + window + run.offset` must be valid for `run.len` floats, for each pool,
+/// window and run; `y + pool.to` and, where not null, `slots + pool.to` for `columns` elements that
+/// nothing else uses meanwhile; `bias`, where not null, for `columns` floats. `weights` must be
+/// packed as `[panel][k][16]` with `k = sum of run.len` and `panels(columns)` panels.
+pub(super) struct Pools<'a> {
+    pub(super) source: *const f32,
+    pub(super) pools: &'a [Row],
+    /// From the first window of a pool to each.
+    pub(super) windows: [usize; FOUR],
+    pub(super) runs: &'a [Run],
+    pub(super) weights: *const f32,
+    pub(super) columns: usize,
+    pub(super) bias: *const f32,
+    pub(super) activation: Activation,
+    pub(super) y: *mut f32,
+    pub(super) slots: *mut u8,
+}
+
+impl Kernel for Pools<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let panels = panels(self.columns);
+        let groups = panels.div_ceil(S::PANELS);
+        let mut group = 0;
+        while group < groups {
+            let (first, count) = panel_group(panels, S::PANELS, group);
+            // SAFETY: the contract of this kernel is that of the tiles. As many pools as the
+            // registers hold the sums of.
+            unsafe {
+                match count {
+                    1 if S::PANELS == 1 => self.tiles::<S, 1, 1>(first),
+                    1 => self.tiles::<S, 1, 3>(first),
+                    2 if S::PANELS >= 2 => self.tiles::<S, 2, 3>(first),
+                    3 if S::PANELS >= 3 => self.tiles::<S, 3, 2>(first),
+                    _ if S::PANELS >= 4 => self.tiles::<S, 4, 1>(first),
+                    _ => {}
+                }
+            }
+            group += 1;
+        }
+    }
+}
+
+impl Pools<'_> {
+    /// All pools in `P` panels of channels, `G` pools at a time.
+    ///
+    /// # Safety
+    /// The contract of the kernel.
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const P: usize, const G: usize>(&self, first: usize) {
+        let depth: usize = self.runs.iter().map(|run| run.len).sum();
+        let mut at = 0;
+        while at < self.pools.len() {
+            // SAFETY: pools, windows and panels are those of the contract. Missing pools at the end
+            // are stood in for by the last one, and not stored.
+            unsafe {
+                let last = self.pools.len() - 1;
+                let mut starts = [self.source; G];
+                let mut g = 0;
+                while g < G {
+                    starts[g] = self.source.add(self.pools[(at + g).min(last)].from);
+                    g += 1;
+                }
+                let mut sums = [[[S::splat(0.0); P]; FOUR]; G];
+                let mut j = 0;
+                while j < P && !self.bias.is_null() {
+                    let column = (first + j) * LANES;
+                    let n = (self.columns - column).min(LANES);
+                    let bias = self.bias.add(column);
+                    let bias = if n == LANES { S::load(bias) } else { S::load_first(bias, n) };
+                    let mut i = 0;
+                    while i < G * FOUR {
+                        sums[i / FOUR][i % FOUR][j] = bias;
+                        i += 1;
+                    }
+                    j += 1;
+                }
+                let weights = (self.weights.add(first * depth * LANES), depth * LANES);
+                accumulate::<S, P, G, FOUR>(starts, self.windows, self.runs, weights, &mut sums);
+                let mut g = 0;
+                while g < G {
+                    if at + g <= last {
+                        self.finish::<S, P>(self.pools[at + g].to, first, &sums[g]);
+                    }
+                    g += 1;
+                }
+            }
+            at += G;
+        }
+    }
+
+    /// # Safety
+    /// The contract of the kernel.
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const P: usize>(
+        &self,
+        to: usize,
+        first: usize,
+        sums: &[[S::V; P]; FOUR],
+    ) {
+        let mut j = 0;
+        while j < P {
+            let column = (first + j) * LANES;
+            // SAFETY: the columns that are left exist.
+            unsafe {
+                let four = [sums[0][j], sums[1][j], sums[2][j], sums[3][j]];
+                let (best, slot) = largest_of_four::<S>(four);
+                let (y, slot) = activate::<S>(self.activation, best, slot);
+                let slots = self.slots;
+                let slots = if slots.is_null() { slots } else { slots.add(to + column) };
+                let place = Place { y: self.y.add(to + column), slots };
+                put::<S>(place, y, slot, (self.columns - column).min(LANES));
+            }
+            j += 1;
+        }
+    }
+}

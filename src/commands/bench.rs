@@ -161,9 +161,8 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
     }
     if wants(Phase::Inference) {
         let ((), times) = timed(options.length, (), |(), _| {
-            let images = images.clone();
             let clock = Stopwatch::start();
-            answer(&model, images, input, device)?;
+            answer(&model, &images, input, device)?;
             Ok(((), clock.seconds()))
         })?;
         figures.infer_images_per_second = speed(options, &times);

@@ -21,6 +21,10 @@ pub struct Answer {
     pub rank: u32,
 }
 
+/// Images that a network sees at once. More only take memory: what a layer answers for these still
+/// fits the caches, so that the next one finds it there.
+const AT_ONCE: usize = 128;
+
 /// The probabilities, `[N, classes]` row by row, that `model` gives to normalised images,
 /// `[N, C, H, W]` with `input` = `[C, H, W]`.
 ///
@@ -28,19 +32,23 @@ pub struct Answer {
 /// If the device fails.
 pub fn answer<M: Classifier>(
     model: &M,
-    images: Vec<f32>,
+    images: &[f32],
     input: [usize; 3],
     device: &Device,
 ) -> Result<Vec<Vec<f64>>> {
     let [c, h, w] = input;
-    let n = images.len() / (c * h * w);
-    let images = Tensor::<4>::from_data(TensorData::new(images, [n, c, h, w]), device);
-    let scores = model.forward(images, &Pass::inference());
-    let classes = scores.dims()[1];
-    let failed = |cause: String| Error::failed("the device failed to answer").cause(cause);
-    let data = scores.try_into_data().map_err(|cause| failed(format!("{cause:?}")))?;
-    let scores = data.try_into_vec::<f32>().map_err(|cause| failed(format!("{cause:?}")))?;
-    Ok(scores.chunks_exact(classes).map(softmax).collect())
+    let mut answers = Vec::with_capacity(images.len() / (c * h * w));
+    for images in images.chunks(AT_ONCE * c * h * w) {
+        let shape = [images.len() / (c * h * w), c, h, w];
+        let images = Tensor::<4>::from_data(TensorData::new(images.to_vec(), shape), device);
+        let scores = model.forward(images, &Pass::inference());
+        let classes = scores.dims()[1];
+        let failed = |cause: String| Error::failed("the device failed to answer").cause(cause);
+        let data = scores.try_into_data().map_err(|cause| failed(format!("{cause:?}")))?;
+        let scores = data.try_into_vec::<f32>().map_err(|cause| failed(format!("{cause:?}")))?;
+        answers.extend(scores.chunks_exact(classes).map(softmax));
+    }
+    Ok(answers)
 }
 
 fn softmax(scores: &[f32]) -> Vec<f64> {
@@ -66,7 +74,7 @@ pub fn answer_split<M: Classifier>(
     let mut bad = Vec::new();
     for batch in Loader::start(work, 0, work.order.steps_per_epoch(), threads)? {
         let batch = batch?;
-        let rows = answer(model, batch.images, work.preprocessing.input(), device)?;
+        let rows = answer(model, &batch.images, work.preprocessing.input(), device)?;
         answers.extend(rows.iter().zip(batch.labels).map(|(row, label)| judge(row, label)));
         bad.extend(batch.bad);
     }

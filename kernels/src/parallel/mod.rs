@@ -55,6 +55,13 @@ impl<'a, T> Shared<'a, T> {
         self.start
     }
 
+    /// Elements of the slice.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // nobody asks
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The elements of `range`.
     ///
     /// # Panics

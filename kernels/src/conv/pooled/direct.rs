@@ -78,57 +78,90 @@ impl Pools<'_> {
                     starts[g] = self.source.add(self.pools[(at + g).min(last)].from);
                     g += 1;
                 }
-                let mut sums = [[[S::splat(0.0); P]; FOUR]; G];
-                let mut j = 0;
-                while j < P && !self.bias.is_null() {
-                    let column = (first + j) * LANES;
-                    let n = (self.columns - column).min(LANES);
-                    let bias = self.bias.add(column);
-                    let bias = if n == LANES { S::load(bias) } else { S::load_first(bias, n) };
-                    let mut i = 0;
-                    while i < G * FOUR {
-                        sums[i / FOUR][i % FOUR][j] = bias;
-                        i += 1;
-                    }
-                    j += 1;
-                }
+                let mut sums = [[self.start::<S, P>(first); FOUR]; G];
                 let weights = (self.weights.add(first * depth * LANES), depth * LANES);
                 accumulate::<S, P, G, FOUR>(starts, self.windows, self.runs, weights, &mut sums);
-                let mut g = 0;
-                while g < G {
-                    if at + g <= last {
-                        self.finish::<S, P>(self.pools[at + g].to, first, &sums[g]);
-                    }
-                    g += 1;
-                }
+                // Not a loop: with indices that are constants the sums stay in registers.
+                self.finish::<S, P, G, 0>(at, first, &sums);
+                self.finish::<S, P, G, 1>(at, first, &sums);
+                self.finish::<S, P, G, 2>(at, first, &sums);
             }
             at += G;
         }
     }
 
+    /// What the sums of each panel start from.
+    ///
     /// # Safety
     /// The contract of the kernel.
     #[inline(always)]
-    unsafe fn finish<S: Simd, const P: usize>(
+    unsafe fn start<S: Simd, const P: usize>(&self, first: usize) -> [S::V; P] {
+        // SAFETY: the columns that are left exist.
+        unsafe {
+            let mut start = [S::splat(0.0); P];
+            if self.bias.is_null() {
+                return start;
+            }
+            let mut j = 0;
+            while j < P {
+                let column = (first + j) * LANES;
+                let n = (self.columns - column).min(LANES);
+                let bias = self.bias.add(column);
+                start[j] = if n == LANES { S::load(bias) } else { S::load_first(bias, n) };
+                j += 1;
+            }
+            start
+        }
+    }
+
+    /// Writes pool `I` of a tile whose first is pool `at`, if there is one.
+    ///
+    /// # Safety
+    /// The contract of the kernel.
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const P: usize, const G: usize, const I: usize>(
+        &self,
+        at: usize,
+        first: usize,
+        sums: &[[[S::V; P]; FOUR]; G],
+    ) {
+        if I >= G || at + I >= self.pools.len() {
+            return;
+        }
+        let to = self.pools[at + I].to;
+        // SAFETY: the contract of the kernel.
+        unsafe {
+            self.panel::<S, P, 0>(to, first, &sums[I]);
+            self.panel::<S, P, 1>(to, first, &sums[I]);
+            self.panel::<S, P, 2>(to, first, &sums[I]);
+            self.panel::<S, P, 3>(to, first, &sums[I]);
+        }
+    }
+
+    /// Writes panel `J` of a pool, if there is one.
+    ///
+    /// # Safety
+    /// The contract of the kernel.
+    #[inline(always)]
+    unsafe fn panel<S: Simd, const P: usize, const J: usize>(
         &self,
         to: usize,
         first: usize,
         sums: &[[S::V; P]; FOUR],
     ) {
-        let mut j = 0;
-        while j < P {
-            let column = (first + j) * LANES;
-            // SAFETY: the columns that are left exist.
-            unsafe {
-                let four = [sums[0][j], sums[1][j], sums[2][j], sums[3][j]];
-                let (best, slot) = largest_of_four::<S>(four);
-                let (y, slot) = activate::<S>(self.activation, best, slot);
-                let slots = self.slots;
-                let slots = if slots.is_null() { slots } else { slots.add(to + column) };
-                let place = Place { y: self.y.add(to + column), slots };
-                put::<S>(place, y, slot, (self.columns - column).min(LANES));
-            }
-            j += 1;
+        if J >= P {
+            return;
+        }
+        let column = (first + J) * LANES;
+        // SAFETY: the columns that are left exist.
+        unsafe {
+            let four = [sums[0][J], sums[1][J], sums[2][J], sums[3][J]];
+            let (best, slot) = largest_of_four::<S>(four);
+            let (y, slot) = activate::<S>(self.activation, best, slot);
+            let slots = self.slots;
+            let slots = if slots.is_null() { slots } else { slots.add(to + column) };
+            let place = Place { y: self.y.add(to + column), slots };
+            put::<S>(place, y, slot, (self.columns - column).min(LANES));
         }
     }
 }

@@ -22,21 +22,46 @@ pub(super) struct Images {
 }
 
 impl Images {
-    /// Where the channels of a pixel start, if it lies in the image.
+    /// Floats of `n` images.
+    pub(super) fn len(&self, n: usize) -> usize {
+        n * self.size[0] * self.size[1] * self.channels
+    }
+
+    /// Where the pixels of a square start that has `SIDE` rows and columns from `top` and `left` on:
+    /// row by row, [`OUTSIDE`] where there is none.
     #[inline(always)]
-    pub(super) fn pixel(&self, image: usize, row: isize, column: isize) -> Option<usize> {
+    pub(super) fn square<const SIDE: usize, const PIXELS: usize>(
+        &self,
+        (image, top, left): (usize, isize, isize),
+    ) -> [usize; PIXELS] {
         let [rows, columns] = self.size;
-        // A negative number becomes a huge one.
-        let (row, column) = (row.cast_unsigned(), column.cast_unsigned());
-        let inside = row < rows && column < columns;
-        inside.then(|| ((image * rows + row) * columns + column) * self.channels)
+        let mut across = [OUTSIDE; SIDE];
+        for c in 0..SIDE {
+            // A negative number becomes a huge one.
+            let column = (left + c as isize).cast_unsigned();
+            across[c] = if column < columns { column * self.channels } else { OUTSIDE };
+        }
+        let mut places = [OUTSIDE; PIXELS];
+        for r in 0..SIDE {
+            let row = (top + r as isize).cast_unsigned();
+            let start = (image * rows).wrapping_add(row).wrapping_mul(columns * self.channels);
+            for c in 0..SIDE {
+                let inside = row < rows && across[c] != OUTSIDE;
+                let place = start.wrapping_add(across[c]);
+                places[r * SIDE + c] = if inside { place } else { OUTSIDE };
+            }
+        }
+        places
     }
 }
+
+/// No place in an image.
+pub(super) const OUTSIDE: usize = usize::MAX;
 
 /// The 4 x 4 tiles that cover output images, row by row, image by image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
-    n: usize,
+    pub(super) n: usize,
     grid: [usize; 2],
 }
 
@@ -93,98 +118,102 @@ impl Kernel for Read<'_> {
         let channels = self.images.channels;
         assert!(self.zeros.len() >= channels && self.into.layout.panels() * LANES >= channels);
         assert!(self.first + self.range.len() <= self.into.layout.rows);
+        assert!(self.range.end <= self.tiles.count());
+        assert!(self.pixels.len() == self.images.len(self.tiles.n));
         for tile in self.range.clone() {
             let row = self.first + tile - self.range.start;
-            let pointers = self.window(tile);
-            let mut done = 0;
-            while done < channels {
-                let into = self.into.row(done / LANES, row);
-                // SAFETY: each pointer has `channels` floats; `into` is a row of the matrices, which
-                // this thread has to itself.
-                unsafe {
-                    match (self.of, (channels - done).min(LANES)) {
-                        (Of::Input, LANES) => self.input::<S, true>(&pointers, done, into),
-                        (Of::Input, _) => self.input::<S, false>(&pointers, done, into),
-                        (Of::Gradient, LANES) => self.gradient::<S, true>(&pointers, done, into),
-                        (Of::Gradient, _) => self.gradient::<S, false>(&pointers, done, into),
-                    }
+            // SAFETY: the pixels are those of all tiles, and the zeros as many as the channels;
+            // `row` is a row of the matrices, which this thread has to itself.
+            unsafe {
+                match self.of {
+                    Of::Input => self.input::<S>(tile, row),
+                    Of::Gradient => self.gradient::<S>(tile, row),
                 }
-                done += LANES;
             }
         }
     }
 }
 
 impl Read<'_> {
-    /// The pixels of a tile's window, row by row.
+    /// Where the pixels of a tile's window are, row by row.
     #[inline(always)]
-    fn window(&self, tile: usize) -> [*const f32; FREQUENCIES] {
-        let side = if self.of == Of::Input { WINDOW } else { SIDE };
+    fn window<const SIDE: usize, const PIXELS: usize>(&self, tile: usize) -> [*const f32; PIXELS] {
         let (image, top, left) = self.tiles.at(tile);
-        let mut pointers = [self.zeros.as_ptr(); FREQUENCIES];
-        for r in 0..side {
-            for c in 0..side {
-                let row = top - self.before[0] + r as isize;
-                let column = left - self.before[1] + c as isize;
-                if let Some(start) = self.images.pixel(image, row, column) {
-                    let pixel = &self.pixels[start..start + self.images.channels];
-                    pointers[r * side + c] = pixel.as_ptr();
-                }
-            }
+        let corner = (image, top - self.before[0], left - self.before[1]);
+        let places = self.images.square::<SIDE, PIXELS>(corner);
+        let mut pointers = [self.zeros.as_ptr(); PIXELS];
+        for i in 0..PIXELS {
+            let pixel = self.pixels.as_ptr().wrapping_add(places[i]);
+            pointers[i] = if places[i] == OUTSIDE { pointers[i] } else { pixel };
         }
         pointers
     }
 
     /// # Safety
-    /// The pointers must have 16 floats after the first `done`, or what is left of the channels
-    /// where not `FULL`; `into` must be a row of the matrices.
+    /// The CPU must have `S`; the tile must be one of the images', and the row one of the matrices'
+    /// that nobody else uses.
     #[inline(always)]
-    unsafe fn input<S: Simd, const FULL: bool>(
-        &self,
-        pointers: &[*const f32; FREQUENCIES],
-        done: usize,
-        into: *mut f32,
-    ) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut d = [S::splat(0.0); WINDOW * WINDOW];
-            for i in 0..WINDOW * WINDOW {
-                d[i] = load::<S, FULL>(pointers[i].add(done), self.images.channels - done);
+    unsafe fn input<S: Simd>(&self, tile: usize, row: usize) {
+        let pointers = self.window::<WINDOW, { WINDOW * WINDOW }>(tile);
+        let mut done = 0;
+        while done < self.images.channels {
+            // SAFETY: each pointer has as many floats as there are channels.
+            unsafe {
+                let into = self.into.row(done / LANES, row);
+                let d = self.load::<S, { WINDOW * WINDOW }>(&pointers, done);
+                let v = transform::input::<S>(&d);
+                for i in 0..FREQUENCIES {
+                    S::store(into.add(i * self.into.layout.stride), v[i]);
+                }
             }
-            let v = transform::input::<S>(&d);
-            for i in 0..FREQUENCIES {
-                S::store(into.add(i * self.into.layout.stride), v[i]);
-            }
+            done += LANES;
         }
     }
 
     /// # Safety
     /// As for `input`.
     #[inline(always)]
-    unsafe fn gradient<S: Simd, const FULL: bool>(
-        &self,
-        pointers: &[*const f32; FREQUENCIES],
-        done: usize,
-        into: *mut f32,
-    ) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut d = [S::splat(0.0); SIDE * SIDE];
-            for i in 0..SIDE * SIDE {
-                d[i] = load::<S, FULL>(pointers[i].add(done), self.images.channels - done);
+    unsafe fn gradient<S: Simd>(&self, tile: usize, row: usize) {
+        let pointers = self.window::<SIDE, { SIDE * SIDE }>(tile);
+        let mut done = 0;
+        while done < self.images.channels {
+            // SAFETY: each pointer has as many floats as there are channels.
+            unsafe {
+                let d = self.load::<S, { SIDE * SIDE }>(&pointers, done);
+                let v = transform::gradient::<S>(&d);
+                let into = self.into.row(done / LANES, row);
+                for i in 0..FREQUENCIES {
+                    S::store(into.add(i * self.into.layout.stride), v[i]);
+                }
             }
-            let v = transform::gradient::<S>(&d);
-            for i in 0..FREQUENCIES {
-                S::store(into.add(i * self.into.layout.stride), v[i]);
-            }
+            done += LANES;
         }
     }
-}
 
-/// # Safety
-/// `p` must have 16 floats, or `n` where not `FULL`.
-#[inline(always)]
-unsafe fn load<S: Simd, const FULL: bool>(p: *const f32, n: usize) -> S::V {
-    // SAFETY: as the caller promises.
-    unsafe { if FULL { S::load(p) } else { S::load_first(p, n) } }
+    /// Sixteen channels of each pixel, or those that are left after the first `done`.
+    ///
+    /// # Safety
+    /// The CPU must have `S`, and each pointer as many floats as there are channels.
+    #[inline(always)]
+    unsafe fn load<S: Simd, const PIXELS: usize>(
+        &self,
+        pointers: &[*const f32; PIXELS],
+        done: usize,
+    ) -> [S::V; PIXELS] {
+        let left = self.images.channels - done;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut d = [S::splat(0.0); PIXELS];
+            if left >= LANES {
+                for i in 0..PIXELS {
+                    d[i] = S::load(pointers[i].add(done));
+                }
+            } else {
+                for i in 0..PIXELS {
+                    d[i] = S::load_first(pointers[i].add(done), left);
+                }
+            }
+            d
+        }
+    }
 }

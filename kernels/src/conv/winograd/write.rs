@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Matrices};
-use super::tiles::{Images, SIDE, Tiles};
+use super::tiles::{Images, OUTSIDE, SIDE, Tiles};
 use super::transform;
 use crate::conv::Activation;
 use crate::conv::pooled::Results;
@@ -43,6 +43,8 @@ impl Kernel for Write<'_> {
         assert!(self.outside.len() >= channels && panels * LANES >= channels);
         assert!(self.bias.len() >= panels * LANES);
         assert!(self.first + self.range.len() <= self.from.layout.rows);
+        assert!(self.range.end <= self.tiles.count());
+        assert!(self.pixels.len() == self.images.len(self.tiles.n));
         for tile in self.range.clone() {
             let row = self.first + tile - self.range.start;
             // SAFETY: tiles have no pixel in common, and the caller keeps threads apart; each
@@ -66,22 +68,13 @@ impl Kernel for Write<'_> {
 
 impl Write<'_> {
     /// The pixels of a tile, row by row.
-    ///
-    /// # Safety
-    /// No other thread may use them.
     #[inline(always)]
-    unsafe fn tile(&mut self, tile: usize) -> [*mut f32; SIDE * SIDE] {
-        let (image, top, left) = self.tiles.at(tile);
+    fn tile(&mut self, tile: usize) -> [*mut f32; SIDE * SIDE] {
+        let places = self.images.square::<SIDE, { SIDE * SIDE }>(self.tiles.at(tile));
         let mut pointers = [self.outside.as_mut_ptr(); SIDE * SIDE];
-        for r in 0..SIDE {
-            for c in 0..SIDE {
-                let (row, column) = (top + r as isize, left + c as isize);
-                if let Some(start) = self.images.pixel(image, row, column) {
-                    // SAFETY: the caller has the tile's pixels to itself.
-                    let pixel = unsafe { self.pixels.part(start..start + self.images.channels) };
-                    pointers[r * SIDE + c] = pixel.as_mut_ptr();
-                }
-            }
+        for i in 0..SIDE * SIDE {
+            let pixel = self.pixels.start().wrapping_add(places[i]);
+            pointers[i] = if places[i] == OUTSIDE { pointers[i] } else { pixel };
         }
         pointers
     }
@@ -164,6 +157,10 @@ impl Kernel for WritePooled<'_> {
         let panels = self.from.layout.panels();
         assert!(panels * LANES >= channels && self.bias.len() >= panels * LANES);
         assert!(self.first + self.range.len() <= self.from.layout.rows);
+        let Results { y, slots } = self.results;
+        let pooled = self.images.len(self.tiles.n);
+        assert!(self.range.end <= self.tiles.count() && y.len() == pooled);
+        assert!(slots.as_ref().is_none_or(|slots| slots.len() == pooled));
         for tile in self.range.clone() {
             let row = self.first + tile - self.range.start;
             // SAFETY: tiles have no pool in common, and the caller keeps threads apart; each place
@@ -184,27 +181,11 @@ impl Kernel for WritePooled<'_> {
 const POOLS: usize = SIDE / 2;
 
 impl WritePooled<'_> {
-    /// Where the pools of a tile go, row by row; none for those outside of the image.
+    /// Where the pools of a tile go, row by row; [`OUTSIDE`] for those that are none.
     #[inline(always)]
-    fn places(&self, tile: usize) -> [Option<Place>; POOLS * POOLS] {
+    fn places(&self, tile: usize) -> [usize; POOLS * POOLS] {
         let (image, top, left) = self.tiles.at(tile);
-        let mut places = [None; POOLS * POOLS];
-        for r in 0..POOLS {
-            for c in 0..POOLS {
-                let (row, column) = (top / 2 + r as isize, left / 2 + c as isize);
-                places[r * POOLS + c] = self.images.pixel(image, row, column).map(|start| {
-                    let range = start..start + self.images.channels;
-                    // SAFETY: the caller of `run` has the tile to itself.
-                    unsafe {
-                        let y = self.results.y.part(range.clone()).as_mut_ptr();
-                        let slots = self.results.slots.as_ref();
-                        let slots = slots.map(|slots| slots.part(range).as_mut_ptr());
-                        Place { y, slots: slots.unwrap_or(std::ptr::null_mut()) }
-                    }
-                });
-            }
-        }
-        places
+        self.images.square::<POOLS, { POOLS * POOLS }>((image, top / 2, left / 2))
     }
 
     /// # Safety
@@ -213,7 +194,7 @@ impl WritePooled<'_> {
     #[inline(always)]
     unsafe fn panel<S: Simd>(
         &self,
-        places: &[Option<Place>; POOLS * POOLS],
+        places: &[usize; POOLS * POOLS],
         done: usize,
         from: *const f32,
     ) {
@@ -222,14 +203,18 @@ impl WritePooled<'_> {
             let y = outputs::<S>(from, self.from.layout.stride, self.bias.as_ptr().add(done));
             for r in 0..POOLS {
                 for c in 0..POOLS {
-                    let Some(place) = places[r * POOLS + c] else { continue };
+                    if places[r * POOLS + c] == OUTSIDE {
+                        continue;
+                    }
+                    let place = places[r * POOLS + c] + done;
                     let i = 2 * (r * SIDE + c);
                     let (best, slot) =
                         largest_of_four::<S>([y[i], y[i + 1], y[i + SIDE], y[i + SIDE + 1]]);
                     let (y, slot) = activate::<S>(self.activation, best, slot);
-                    let slots = place.slots;
-                    let slots = if slots.is_null() { slots } else { slots.add(done) };
-                    let place = Place { y: place.y.add(done), slots };
+                    let Results { y: to, slots } = self.results;
+                    let slots = slots.as_ref().map(|slots| slots.start().add(place));
+                    let slots = slots.unwrap_or(std::ptr::null_mut());
+                    let place = Place { y: to.start().add(place), slots };
                     put::<S>(place, y, slot, (self.images.channels - done).min(LANES));
                 }
             }

@@ -1,4 +1,5 @@
-//! Every kind of block: gradients against finite differences, in double precision.
+//! Every kind of block: gradients against finite differences, which are taken in double precision.
+//! burn's operators answer gradients in double precision, the fused blocks in single.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
@@ -8,13 +9,19 @@ use crate::base::draw::{Draw, Purpose};
 use crate::model::spec::{Block, Conv};
 use crate::model::{Classifier, Network, Pass, Spec};
 use crate::ops::Activation::{Relu, Relu6};
-use crate::ops::Pool;
+use crate::ops::{Pool, fused};
 
 const IMAGES: usize = 3;
 const CLASSES: usize = 4;
 const INPUT: [usize; 3] = [2, 9, 8];
 /// The step of the differences: their error is its square, that of rounding 1e-16 over it.
 const STEP: f64 = 1e-6;
+/// How far a gradient may be off, as a part of one plus its size. In double precision that is the
+/// differences' own error.
+const DOUBLE: f64 = 1e-6;
+/// In single precision: the blocks below are off by up to 1e-6, sixteen roundings of 2^-24; ten times
+/// that leaves room for the roundings of other instruction sets, and none for a wrong formula.
+const SINGLE: f64 = 1e-5;
 
 /// The network's parameters in double precision.
 struct ToDouble;
@@ -62,48 +69,65 @@ impl ModuleVisitor for Collect<'_> {
         let size = param.val().dims().iter().product::<usize>();
         match param.val().grad(self.gradients) {
             Some(gradient) => {
-                let values = gradient.into_data().try_into_vec::<f64>().unwrap();
-                self.values.extend(values.into_iter().map(Some));
+                let gradient = gradient.into_data().convert::<f64>();
+                self.values.extend(gradient.iter::<f64>().map(Some));
             }
             None => self.values.extend(vec![None; size]),
         }
     }
 }
 
-fn double<const D: usize>(shape: [usize; D], position: u64, device: &Device) -> Tensor<D> {
+/// Random numbers that single precision has.
+fn normal<const D: usize>(shape: [usize; D], position: u64, on: (&Device, DType)) -> Tensor<D> {
     let draw = Draw::at(9, 0, position, Purpose::Synthetic);
     let size = shape.iter().product::<usize>() as u32;
-    let values: Vec<f64> = (0..size).map(|i| f64::from(draw.normal(i))).collect();
-    Tensor::from_data(TensorData::new(values, shape), (device, DType::F64))
+    let values: Vec<f32> = (0..size).map(|i| draw.normal(i)).collect();
+    Tensor::from_data(TensorData::new(values, shape), on)
 }
 
-fn loss(network: &Network, device: &Device) -> Tensor<1> {
+fn loss(network: &Network, on: (&Device, DType)) -> Tensor<1> {
     let [c, h, w] = INPUT;
-    let images = double([IMAGES, c, h, w], 0, device);
-    let targets = double([IMAGES, CLASSES], 1, device).abs();
+    let images = normal([IMAGES, c, h, w], 0, on);
+    assert_eq!(fused::computes(&images), on.1 == DType::F32);
+    let targets = normal([IMAGES, CLASSES], 1, on).abs();
     let pass = Pass { training: true, seed: 1, step: 2, first_sample: 0 };
     cross_entropy(network.forward(images, &pass), targets)
+}
+
+/// The gradients of all parameters' elements; none for running statistics.
+fn gradients(network: Network, device: &Device, dtype: DType) -> Vec<Option<f64>> {
+    let network = network.train();
+    let gradients = loss(&network, (&device.clone().autodiff(), dtype)).backward();
+    let mut collect = Collect { gradients: &gradients, values: Vec::new() };
+    network.visit(&mut collect);
+    collect.values
 }
 
 fn check(blocks: Vec<Block>, device: &Device) {
     let names = blocks.iter().map(|block| block.name.clone()).collect::<Vec<_>>().join(" ");
     let spec = Spec { name: "test".to_owned(), input: INPUT, classes: CLASSES, blocks };
-    let plain = Network::new(&spec, 5, device).unwrap().map(&mut ToDouble);
-    let tracked = plain.clone().train();
-    let gradients = loss(&tracked, &device.clone().autodiff()).backward();
-    let mut collect = Collect { gradients: &gradients, values: Vec::new() };
-    tracked.visit(&mut collect);
+    // Clones share their running statistics, which are of one kind of number.
+    let network = || Network::new(&spec, 5, device).unwrap();
+    let double = network().map(&mut ToDouble);
+    let fused = gradients(network(), device, DType::F32);
+    let composed = gradients(double.clone(), device, DType::F64);
+    assert_eq!(fused.len(), composed.len());
     let mut compared = 0;
     // Every 7th element, and all of small tensors' neighbours, is enough to see every formula.
-    for (element, gradient) in collect.values.iter().enumerate().filter(|(i, _)| i % 7 < 2) {
-        let Some(gradient) = gradient else { continue };
+    for (element, found) in fused.into_iter().zip(composed).enumerate().filter(|(i, _)| i % 7 < 2) {
+        let (Some(fused), Some(composed)) = found else {
+            assert_eq!(found, (None, None), "{names}: element {element}");
+            continue;
+        };
         let at = |by: f64| -> f64 {
-            let nudged = plain.clone().map(&mut Nudge { element, by });
-            loss(&nudged, device).into_scalar()
+            let nudged = double.clone().map(&mut Nudge { element, by });
+            loss(&nudged, (device, DType::F64)).into_scalar()
         };
         let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-        let error = (difference - gradient).abs() / (1.0 + gradient.abs());
-        assert!(error < 1e-6, "{names}: element {element}: {gradient} but {difference}");
+        for (gradient, bound) in [(fused, SINGLE), (composed, DOUBLE)] {
+            let error = (difference - gradient).abs() / (1.0 + difference.abs());
+            assert!(error < bound, "{names}: element {element}: {gradient} but {difference}");
+        }
         compared += 1;
     }
     assert!(compared > 20, "{names}: only {compared} elements compared");
@@ -125,7 +149,11 @@ fn all_blocks() -> Vec<Vec<Block>> {
         around(vec![conv("valid", Conv::valid(5, 3)).activation(Relu).max_pool(2)]),
         around(vec![conv("strided", Conv::same(6, 5, 2)).norm("n").activation(Relu6)]),
         around(vec![conv("grouped", Conv { groups: 2, ..Conv::same(6, 3, 1) }).pool(max)]),
-        around(vec![conv("depthwise", Conv { groups: 4, ..Conv::same(4, 3, 2) }).norm("n")]),
+        around(vec![
+            conv("depthwise", Conv { groups: 4, ..Conv::same(4, 3, 2) })
+                .norm("n")
+                .activation(Relu6),
+        ]),
         around(vec![
             conv("point", Conv::same(4, 1, 1)).norm("n").residual("first").activation(Relu),
         ]),

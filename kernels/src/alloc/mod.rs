@@ -25,8 +25,6 @@
 
 #[cfg(all(unix, target_pointer_width = "64"))]
 mod class;
-#[cfg(test)]
-pub(crate) mod guard;
 #[cfg(all(unix, target_pointer_width = "64"))]
 mod memory;
 #[cfg(all(unix, target_pointer_width = "64"))]

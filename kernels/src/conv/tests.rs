@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::direct::{self, Finish};
 use super::{Activation, ConvShape, reference};
 use crate::simd::Isa;
-use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
 prop_compose! {
     /// Any convolution that fits.
@@ -29,49 +29,54 @@ fn terms(k: usize) -> usize {
     4 + k
 }
 
-fn check(isa: Isa, shape: &ConvShape) {
-    let what = format!("{} {shape:?}", isa.name());
-    let (x, w) = (floats(1, shape.input_len()), floats(2, shape.weights_len()));
-    let dy = floats(3, shape.output_len());
-    let depth = shape.weights_len() / shape.co;
-
-    let mut y = vec![f32::NAN; shape.output_len()];
-    direct::forward(isa, shape, &x, &w, Finish::default(), &mut y);
-    let size = reference::forward(shape, &sizes(&x), &sizes(&w));
-    let exact = reference::forward(shape, &x, &w);
-    assert_close(&format!("forward {what}"), &y, &exact, &size, terms(depth));
-
-    let bias = floats(4, shape.co);
-    let finish = Finish { bias: Some(&bias), residual: Some(&dy), activation: Activation::Relu6 };
-    direct::forward(isa, shape, &x, &w, finish, &mut y);
-    let added = |exact: &[f64], sign: fn(f32) -> f32| -> Vec<f64> {
-        let more = |i: usize| f64::from(sign(bias[i % shape.co])) + f64::from(sign(dy[i]));
-        exact.iter().enumerate().map(|(i, y)| y + more(i)).collect()
+/// Every pass in every trial.
+fn check(shape: &ConvShape) {
+    let lens = [shape.input_len(), shape.weights_len(), shape.output_len(), shape.co];
+    let [x, w, dy, bias] = [0, 1, 2, 3].map(|i| floats(i as u32 + 1, lens[i]));
+    let [ax, aw, ady, abias] = [&x, &w, &dy, &bias].map(|values| sizes(values));
+    let plain = reference::forward(shape, &x, &w);
+    let plain_size = reference::forward(shape, &ax, &aw);
+    let add = |y: &[f64], bias: &[f32], residual: &[f32]| -> Vec<f64> {
+        let more = |i: usize| f64::from(bias[i % shape.co]) + f64::from(residual[i]);
+        y.iter().enumerate().map(|(i, y)| y + more(i)).collect()
     };
-    let exact: Vec<f64> = added(&exact, |x| x).into_iter().map(|y| y.clamp(0.0, 6.0)).collect();
-    let size = added(&size, f32::abs);
-    assert_close(&format!("finished {what}"), &y, &exact, &size, terms(depth));
+    let finished: Vec<f64> =
+        add(&plain, &bias, &dy).into_iter().map(|y| y.clamp(0.0, 6.0)).collect();
+    let finished_size = add(&plain_size, &abias, &ady);
+    let dx_exact = reference::backward_data(shape, &dy, &w);
+    let dx_size = reference::backward_data(shape, &ady, &aw);
+    let dw_exact = reference::backward_weights(shape, &x, &dy);
+    let dw_size = reference::backward_weights(shape, &ax, &ady);
+    let depth = shape.weights_len() / shape.co;
+    for trial in Trial::all() {
+        let isa = trial.isa;
+        let what = |pass: &str| format!("{pass} {} {shape:?}", isa.name());
+        let [x, w, dy, bias] = trial.copies([&x, &w, &dy, &bias]);
 
-    let mut dx = vec![f32::NAN; shape.input_len()];
-    direct::backward_data(isa, shape, &dy, &w, &mut dx);
-    let size = reference::backward_data(shape, &sizes(&dy), &sizes(&w));
-    let exact = reference::backward_data(shape, &dy, &w);
-    assert_close(&format!("data {what}"), &dx, &exact, &size, terms(depth * shape.co));
+        let mut y = trial.output(shape.output_len());
+        direct::forward(isa, shape, &x, &w, Finish::default(), &mut y);
+        assert_close(&what("forward"), &y, &plain, &plain_size, terms(depth));
 
-    let mut dw = vec![f32::NAN; shape.weights_len()];
-    direct::backward_weights(isa, shape, &x, &dy, &mut dw);
-    let size = reference::backward_weights(shape, &sizes(&x), &sizes(&dy));
-    let exact = reference::backward_weights(shape, &x, &dy);
-    assert_close(&format!("weights {what}"), &dw, &exact, &size, 4 + shape.output_len());
+        let (bias, residual) = (Some(&bias[..]), Some(&dy[..]));
+        let finish = Finish { bias, residual, activation: Activation::Relu6 };
+        direct::forward(isa, shape, &x, &w, finish, &mut y);
+        assert_close(&what("finished"), &y, &finished, &finished_size, terms(depth));
+
+        let mut dx = trial.output(shape.input_len());
+        direct::backward_data(isa, shape, &dy, &w, &mut dx);
+        assert_close(&what("data"), &dx, &dx_exact, &dx_size, terms(depth * shape.co));
+
+        let mut dw = trial.output(shape.weights_len());
+        direct::backward_weights(isa, shape, &x, &dy, &mut dw);
+        assert_close(&what("weights"), &dw, &dw_exact, &dw_size, 4 + shape.output_len());
+    }
 }
 
 proptest! {
     #![proptest_config(cases())]
     #[test]
     fn the_direct_way_agrees_with_the_reference(shape in shapes()) {
-        for isa in Isa::available() {
-            check(isa, &shape);
-        }
+        check(&shape);
     }
 }
 
@@ -98,9 +103,7 @@ fn large() -> [ConvShape; 3] {
 #[test]
 fn large_shapes_agree_with_the_reference() {
     for shape in large() {
-        for isa in Isa::available() {
-            check(isa, &shape);
-        }
+        check(&shape);
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{DropoutShape, Mask, Order, dropout, reference};
 use crate::Isa;
-use crate::testing::{assert_same_bits, cases, floats};
+use crate::testing::{Trial, assert_same_bits, cases, floats};
 
 fn mask(seed: u32, rate: f64) -> Mask {
     Mask {
@@ -16,19 +16,19 @@ fn mask(seed: u32, rate: f64) -> Mask {
     }
 }
 
-fn run(isa: Isa, mask: &Mask, shape: &DropoutShape, x: &[f32]) -> Vec<f32> {
-    let mut y = vec![f32::NAN; x.len()];
-    dropout(isa, mask, shape, x, &mut y);
-    y
+fn run(trial: Trial, mask: &Mask, shape: &DropoutShape, x: &[f32]) -> Vec<f32> {
+    let mut y = trial.output(x.len());
+    dropout(trial.isa, mask, shape, &trial.copy(x), &mut y);
+    y.to_vec()
 }
 
 fn check(mask: &Mask, shape: &DropoutShape) {
     let factors = reference::factors(mask, shape);
     let x = floats(mask.key[0], factors.len());
-    for isa in Isa::available() {
-        let y = run(isa, mask, shape, &x);
+    for trial in Trial::all() {
+        let y = run(trial, mask, shape, &x);
         for (i, ((y, x), factor)) in y.iter().zip(&x).zip(&factors).enumerate() {
-            assert!(y.to_bits() == (x * factor).to_bits(), "{} {i} {shape:?}", isa.name());
+            assert!(y.to_bits() == (x * factor).to_bits(), "{} {i} {shape:?}", trial.isa.name());
         }
     }
 }
@@ -65,8 +65,8 @@ fn dropout_is_the_same_bits_for_any_number_of_threads() {
     for order in [Order::ChannelsFirst, Order::ChannelsLast] {
         let shape = DropoutShape { samples: 3, channels: 33, pixels: 1025, order };
         let x = floats(1, 3 * 33 * 1025);
-        for isa in Isa::available() {
-            assert_same_bits("dropout", || run(isa, &mask(4, 0.4), &shape, &x));
+        for trial in Trial::all() {
+            assert_same_bits("dropout", || run(trial, &mask(4, 0.4), &shape, &x));
         }
     }
 }
@@ -75,11 +75,11 @@ fn dropout_is_the_same_bits_for_any_number_of_threads() {
 fn what_is_no_number_stays_none_even_where_it_is_dropped() {
     let order = Order::ChannelsLast;
     let shape = DropoutShape { samples: 2, channels: 5, pixels: 7, order };
-    for isa in Isa::available() {
-        let y = run(isa, &mask(2, 0.5), &shape, &[f32::NAN; 70]);
-        assert!(y.iter().all(|y| y.is_nan()), "{}", isa.name());
-        let y = run(isa, &mask(2, 0.5), &shape, &[f32::INFINITY; 70]);
-        assert!(y.iter().all(|y| !y.is_finite()), "{}", isa.name());
+    for trial in Trial::all() {
+        let y = run(trial, &mask(2, 0.5), &shape, &[f32::NAN; 70]);
+        assert!(y.iter().all(|y| y.is_nan()), "{}", trial.isa.name());
+        let y = run(trial, &mask(2, 0.5), &shape, &[f32::INFINITY; 70]);
+        assert!(y.iter().all(|y| !y.is_finite()), "{}", trial.isa.name());
     }
 }
 

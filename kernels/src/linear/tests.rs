@@ -5,37 +5,44 @@ use proptest::prelude::*;
 use super::{LinearShape, backward_data, backward_weights, forward, reference};
 use crate::conv::{Activation, Finish};
 use crate::simd::Isa;
-use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
-fn check(isa: Isa, shape: &LinearShape) {
+/// Every pass in every trial.
+fn check(shape: &LinearShape) {
     let &LinearShape { n, inputs, outputs } = shape;
-    let what = format!("{} {shape:?}", isa.name());
     let (x, w) = (floats(1, n * inputs), floats(2, inputs * outputs));
     let (dy, bias) = (floats(3, n * outputs), floats(4, outputs));
     let (sx, sw, sdy) = (sizes(&x), sizes(&w), sizes(&dy));
-
-    let mut y = vec![f32::NAN; n * outputs];
-    let finish = Finish { bias: Some(&bias), activation: Activation::Relu, ..Finish::default() };
-    forward(isa, shape, &x, &w, finish, &mut y);
-    let add = |y: Vec<f64>, bias: &[f32]| -> Vec<f64> {
-        y.iter().enumerate().map(|(i, y)| y + f64::from(bias[i % outputs])).collect()
+    let add = |y: Vec<f64>, bias: &[f32], residual: &[f32]| -> Vec<f64> {
+        let more = |i: usize| f64::from(bias[i % outputs]) + f64::from(residual[i]);
+        y.iter().enumerate().map(|(i, y)| y + more(i)).collect()
     };
-    let exact: Vec<f64> =
-        add(reference::forward(shape, &x, &w), &bias).into_iter().map(|y| y.max(0.0)).collect();
-    let size = add(reference::forward(shape, &sx, &sw), &sizes(&bias));
-    assert_close(&format!("forward {what}"), &y, &exact, &size, 4 + inputs);
+    let y_exact = add(reference::forward(shape, &x, &w), &bias, &dy);
+    let y_exact: Vec<f64> = y_exact.into_iter().map(|y| y.max(0.0)).collect();
+    let y_size = add(reference::forward(shape, &sx, &sw), &sizes(&bias), &sdy);
+    let dx_exact = reference::backward_data(shape, &dy, &w);
+    let dx_size = reference::backward_data(shape, &sdy, &sw);
+    let dw_exact = reference::backward_weights(shape, &x, &dy);
+    let dw_size = reference::backward_weights(shape, &sx, &sdy);
+    for trial in Trial::all() {
+        let isa = trial.isa;
+        let what = |pass: &str| format!("{pass} {} {shape:?}", isa.name());
+        let [x, w, dy, bias] = trial.copies([&x, &w, &dy, &bias]);
 
-    let mut dx = vec![f32::NAN; n * inputs];
-    backward_data(isa, shape, &dy, &w, &mut dx);
-    let exact = reference::backward_data(shape, &dy, &w);
-    let size = reference::backward_data(shape, &sdy, &sw);
-    assert_close(&format!("data {what}"), &dx, &exact, &size, 4 + outputs);
+        let mut y = trial.output(n * outputs);
+        let (bias, residual) = (Some(&bias[..]), Some(&dy[..]));
+        let finish = Finish { bias, residual, activation: Activation::Relu };
+        forward(isa, shape, &x, &w, finish, &mut y);
+        assert_close(&what("forward"), &y, &y_exact, &y_size, 4 + inputs);
 
-    let mut dw = vec![f32::NAN; inputs * outputs];
-    backward_weights(isa, shape, &x, &dy, &mut dw);
-    let exact = reference::backward_weights(shape, &x, &dy);
-    let size = reference::backward_weights(shape, &sx, &sdy);
-    assert_close(&format!("weights {what}"), &dw, &exact, &size, 4 + n);
+        let mut dx = trial.output(n * inputs);
+        backward_data(isa, shape, &dy, &w, &mut dx);
+        assert_close(&what("data"), &dx, &dx_exact, &dx_size, 4 + outputs);
+
+        let mut dw = trial.output(inputs * outputs);
+        backward_weights(isa, shape, &x, &dy, &mut dw);
+        assert_close(&what("weights"), &dw, &dw_exact, &dw_size, 4 + n);
+    }
 }
 
 proptest! {
@@ -44,18 +51,14 @@ proptest! {
     fn dense_layers_agree_with_the_reference(
         n in 0..130usize, inputs in 1..120usize, outputs in 1..90usize
     ) {
-        for isa in Isa::available() {
-            check(isa, &LinearShape { n, inputs, outputs });
-        }
+        check(&LinearShape { n, inputs, outputs });
     }
 }
 
 #[test]
 fn large_dense_layers_agree_with_the_reference() {
-    for isa in Isa::available() {
-        check(isa, &LinearShape { n: 50, inputs: 1300, outputs: 130 });
-        check(isa, &LinearShape { n: 390, inputs: 40, outputs: 530 });
-    }
+    check(&LinearShape { n: 50, inputs: 1300, outputs: 130 });
+    check(&LinearShape { n: 390, inputs: 40, outputs: 530 });
 }
 
 #[test]

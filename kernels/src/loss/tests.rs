@@ -6,7 +6,7 @@ use super::exp::exp;
 use super::{cross_entropy, reference};
 use crate::Isa;
 use crate::simd::{Kernel, LANES, Simd};
-use crate::testing::{assert_same_bits, cases, floats};
+use crate::testing::{Trial, assert_same_bits, cases, floats};
 
 /// The exponentials of sixteen numbers.
 struct Exp([f32; LANES]);
@@ -67,10 +67,11 @@ fn exp_of_what_is_no_finite_number() {
     }
 }
 
-fn run(isa: Isa, classes: usize, scores: &[f32], targets: &[f32]) -> (f64, Vec<f32>) {
-    let mut gradient = vec![f32::NAN; scores.len()];
-    let loss = cross_entropy(isa, classes, scores, targets, &mut gradient);
-    (loss, gradient)
+fn run(trial: Trial, classes: usize, scores: &[f32], targets: &[f32]) -> (f64, Vec<f32>) {
+    let [scores, targets] = trial.copies([scores, targets]);
+    let mut gradient = trial.output(scores.len());
+    let loss = cross_entropy(trial.isa, classes, &scores, &targets, &mut gradient);
+    (loss, gradient.to_vec())
 }
 
 fn inputs(seed: u32, rows: usize, classes: usize, range: f32) -> [Vec<f32>; 2] {
@@ -93,10 +94,10 @@ proptest! {
         let (exact, gradient) = reference::cross_entropy(classes, &scores, &targets);
         // Sums of `classes` terms in sixteen lanes; the differences of scores round once more.
         let terms = (classes / LANES + 16) as f64 * 2f64.powi(-24);
-        for isa in Isa::available() {
-            let (loss, fast) = run(isa, classes, &scores, &targets);
+        for trial in Trial::all() {
+            let (loss, fast) = run(trial, classes, &scores, &targets);
             let bound = terms * exact.abs() + 1e-30;
-            prop_assert!((loss - exact).abs() <= bound, "{}: {loss}, not {exact}", isa.name());
+            prop_assert!((loss - exact).abs() <= bound, "{}: {loss}, not {exact}", trial.isa.name());
             for (row, (fast, exact)) in fast.chunks(classes).zip(gradient.chunks(classes)).enumerate() {
                 let targets = &targets[row * classes..][..classes];
                 let weight: f64 = targets.iter().map(|&t| f64::from(t)).sum();
@@ -106,7 +107,7 @@ proptest! {
                     let bound = (terms + 2f64.powi(-23) * f64::from(range)) * size
                         + 2f64.powi(-24) * exact.abs() + 1e-30;
                     let error = (f64::from(fast) - exact).abs();
-                    prop_assert!(error <= bound, "{}: {fast}, not {exact}", isa.name());
+                    prop_assert!(error <= bound, "{}: {fast}, not {exact}", trial.isa.name());
                 }
             }
         }
@@ -116,9 +117,9 @@ proptest! {
 #[test]
 fn the_loss_is_the_same_bits_for_any_number_of_threads() {
     let [scores, targets] = inputs(5, 700, 37, 5.0);
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         assert_same_bits("loss", || {
-            let (loss, mut gradient) = run(isa, 37, &scores, &targets);
+            let (loss, mut gradient) = run(trial, 37, &scores, &targets);
             let bits = loss.to_bits();
             gradient.extend([f32::from_bits((bits >> 32) as u32), f32::from_bits(bits as u32)]);
             gradient
@@ -128,15 +129,20 @@ fn the_loss_is_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_score_that_is_no_number_spoils_the_loss_and_its_own_row() {
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         for bad in [f32::NAN, f32::INFINITY] {
             for (classes, place) in [(1, 0), (10, 3), (16, 15), (35, 0), (35, 17), (35, 34)] {
                 let [mut scores, targets] = inputs(1, 3, classes, 2.0);
                 scores[classes + place] = bad;
-                let (loss, gradient) = run(isa, classes, &scores, &targets);
-                assert!(loss.is_nan(), "{} {classes} {place}", isa.name());
+                let (loss, gradient) = run(trial, classes, &scores, &targets);
+                assert!(loss.is_nan(), "{} {classes} {place}", trial.isa.name());
                 for (i, g) in gradient.iter().enumerate() {
-                    assert_eq!(g.is_nan(), i / classes == 1, "{} {classes} {place}", isa.name());
+                    assert_eq!(
+                        g.is_nan(),
+                        i / classes == 1,
+                        "{} {classes} {place}",
+                        trial.isa.name()
+                    );
                 }
             }
         }
@@ -145,8 +151,8 @@ fn a_score_that_is_no_number_spoils_the_loss_and_its_own_row() {
 
 #[test]
 fn a_class_that_is_impossible_has_no_gradient_but_its_target() {
-    for isa in Isa::available() {
-        let (loss, gradient) = run(isa, 3, &[f32::NEG_INFINITY, 1.0, 1.0], &[0.5, 0.5, 0.0]);
+    for trial in Trial::all() {
+        let (loss, gradient) = run(trial, 3, &[f32::NEG_INFINITY, 1.0, 1.0], &[0.5, 0.5, 0.0]);
         assert!(loss == f64::INFINITY, "{loss}");
         assert_eq!(gradient, [-0.5, 0.0, 0.5]);
     }

@@ -3,9 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Isa;
 use crate::conv::Activation;
-use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Relu6];
 
@@ -16,10 +15,10 @@ fn matrices() -> impl Strategy<Value = (usize, usize, u32)> {
     (rows, channels, any::<u32>()).prop_map(|(rows, c, seed)| (rows.min(200_000 / c), c, seed))
 }
 
-fn fast_statistics(isa: Isa, x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut mean, mut variance) = (vec![9.0; channels], vec![9.0; channels]);
-    statistics(isa, x, channels, &mut mean, &mut variance);
-    (mean, variance)
+fn fast_statistics(trial: Trial, x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut mean, mut variance) = (trial.output(channels), trial.output(channels));
+    statistics(trial.isa, &trial.copy(x), channels, &mut mean, &mut variance);
+    (mean.to_vec(), variance.to_vec())
 }
 
 fn check_statistics(x: &[f32], channels: usize) {
@@ -27,8 +26,8 @@ fn check_statistics(x: &[f32], channels: usize) {
     // Deviations are summed 256 times four rows, about a shift that costs a factor of eight.
     let deviation: Vec<f64> = variance.iter().map(|v| v.sqrt() * 1000.0).collect();
     let mean_size: Vec<f64> = mean.iter().zip(deviation).map(|(m, d)| m.abs() + d).collect();
-    for isa in Isa::available() {
-        let fast = fast_statistics(isa, x, channels);
+    for trial in Trial::all() {
+        let fast = fast_statistics(trial, x, channels);
         assert_close("mean", &fast.0, &mean, &mean_size, 2);
         assert_close("variance", &fast.1, &variance, &variance, 2200);
     }
@@ -51,9 +50,9 @@ proptest! {
             exact[i % channels] += f64::from(x);
             size[i % channels] += f64::from(x.abs());
         }
-        for isa in Isa::available() {
-            let mut out = vec![9.0; channels];
-            sum_rows(isa, &x, channels, &mut out);
+        for trial in Trial::all() {
+            let mut out = trial.output(channels);
+            sum_rows(trial.isa, &trial.copy(&x), channels, &mut out);
             assert_close("sum", &out, &exact, &size, 262);
         }
     }
@@ -76,9 +75,13 @@ proptest! {
                 x: &of_sizes[0], scale: &of_sizes[1], shift: &of_sizes[2],
                 add: with_add.then_some(&of_sizes[3]), activation,
             });
-            for isa in Isa::available() {
-                let mut y = vec![9.0; x.len()];
-                apply(isa, args, &mut y);
+            for trial in Trial::all() {
+                let [x, scale, shift, other] = trial.copies([&x, &scale, &shift, &other]);
+                let args = Apply {
+                    x: &x, scale: &scale, shift: &shift, add: with_add.then_some(&other), ..args
+                };
+                let mut y = trial.output(x.len());
+                apply(trial.isa, args, &mut y);
                 assert_close("apply", &y, &exact, &size, 4);
             }
         }
@@ -96,14 +99,17 @@ proptest! {
             }).collect();
             let masked: Vec<f32> = (0..x.len())
                 .map(|i| if activation.passes(exact[i]) { other[i] } else { 0.0 }).collect();
-            for isa in Isa::available() {
-                let mut y = x.clone();
+            let sum: Vec<f32> = masked.iter().zip(&other).map(|(a, b)| a + b).collect();
+            for trial in Trial::all() {
+                let [mut y, other, of_channels] = trial.copies([&x, &other, &of_channels]);
                 let bias = bias.then_some(&of_channels[..]);
-                bias_act(isa, &mut y, bias, add.then_some(&other[..]), activation);
-                prop_assert_eq!(&y, &exact);
-                let mut dy = other.clone();
-                mask(isa, &mut dy, &y, activation);
-                prop_assert_eq!(&dy, &masked);
+                bias_act(trial.isa, &mut y, bias, add.then_some(&other[..]), activation);
+                prop_assert_eq!(&y[..], &exact);
+                let mut dy = trial.copy(&other);
+                mask(trial.isa, &mut dy, &y, activation);
+                prop_assert_eq!(&dy[..], &masked);
+                add_assign(trial.isa, &mut dy, &other);
+                prop_assert_eq!(&dy[..], &sum);
             }
         }
     }
@@ -115,10 +121,8 @@ proptest! {
         with_output: bool,
     ) {
         for activation in ACTIVATIONS {
-            let case = Case { with_output, ..Case::new(rows, channels, seed, activation) };
-            for isa in Isa::available() {
-                case.check(isa, apart);
-            }
+            let case = Case::new(rows, channels, seed, activation);
+            Case { with_output, ..case }.check(apart);
         }
     }
 }
@@ -140,13 +144,14 @@ struct Case {
 impl Case {
     fn new(rows: usize, channels: usize, seed: u32, activation: Activation) -> Self {
         let x: Vec<f32> = floats(seed, rows * channels).iter().map(|x| x * 2.0 + 3.0).collect();
-        let (mean, variance) = fast_statistics(Isa::PORTABLE, &x, channels);
+        let (mean, variance) = reference::statistics(&x, channels);
+        let mean = mean.iter().map(|&mean| mean as f32).collect();
         let z = floats(seed ^ 1, x.len()).iter().map(|z| activation.apply(z * 8.0)).collect();
         Self {
             dz: floats(seed ^ 2, x.len()),
             gamma: floats(seed ^ 3, channels),
             shift: floats(seed ^ 4, channels),
-            inv_std: variance.iter().map(|v| 1.0 / (v + 1e-5).sqrt()).collect(),
+            inv_std: variance.iter().map(|v| (1.0 / (v + 1e-5).sqrt()) as f32).collect(),
             x,
             z,
             mean,
@@ -169,16 +174,30 @@ impl Case {
     }
 
     /// dz or what took its place, dx if apart, dgamma, dbeta.
-    fn run(&self, isa: Isa, apart: bool) -> [Vec<f32>; 4] {
-        let mut g = self.dz.clone();
-        let mut dx = vec![9.0; if apart { g.len() } else { 0 }];
-        let [mut dgamma, mut dbeta] = [vec![9.0; self.mean.len()], vec![9.0; self.mean.len()]];
+    fn run(&self, trial: Trial, apart: bool) -> [Vec<f32>; 4] {
+        let args = self.args();
+        let z = args.z.map(|z| trial.copy(z));
+        let [x, mean, inv_std, gamma] = trial.copies([args.x, args.mean, args.inv_std, args.gamma]);
+        let [scale, shift] = trial.copies([args.scale, args.shift]);
+        let args = Backward {
+            x: &x,
+            z: z.as_deref(),
+            mean: &mean,
+            inv_std: &inv_std,
+            gamma: &gamma,
+            scale: &scale,
+            shift: &shift,
+            ..args
+        };
+        let mut g = trial.copy(&self.dz);
+        let mut dx = trial.output(if apart { g.len() } else { 0 });
+        let [mut dgamma, mut dbeta] = [0, 1].map(|_| trial.output(mean.len()));
         let elsewhere = apart.then_some(&mut dx[..]);
-        backward(isa, self.args(), &mut g, elsewhere, &mut dgamma, &mut dbeta);
-        [g, dx, dgamma, dbeta]
+        backward(trial.isa, args, &mut g, elsewhere, &mut dgamma, &mut dbeta);
+        [g, dx, dgamma, dbeta].map(|values| values.to_vec())
     }
 
-    fn check(&self, isa: Isa, apart: bool) {
+    fn check(&self, apart: bool) {
         let channels = self.mean.len();
         let rows = self.x.len() / channels;
         let exact = reference::backward(&self.args(), &self.dz);
@@ -198,13 +217,15 @@ impl Case {
                 f64::from(self.gamma[c].abs() * self.inv_std[c]) * inside
             })
             .collect();
-        let [g, dx, dgamma, dbeta] = self.run(isa, apart);
-        assert_close("dgamma", &dgamma, &exact.dgamma, &moment, 270);
-        assert_close("dbeta", &dbeta, &exact.dbeta, &sum, 270);
-        assert_close("dx", if apart { &dx } else { &g }, &exact.dx, &size, 280);
-        if apart {
-            let kept: Vec<f64> = g.iter().map(|&g| f64::from(g)).collect();
-            assert_eq!(kept, exact.g);
+        for trial in Trial::all() {
+            let [g, dx, dgamma, dbeta] = self.run(trial, apart);
+            assert_close("dgamma", &dgamma, &exact.dgamma, &moment, 270);
+            assert_close("dbeta", &dbeta, &exact.dbeta, &sum, 270);
+            assert_close("dx", if apart { &dx } else { &g }, &exact.dx, &size, 280);
+            if apart {
+                let kept: Vec<f64> = g.iter().map(|&g| f64::from(g)).collect();
+                assert_eq!(kept, exact.g);
+            }
         }
     }
 }
@@ -228,11 +249,11 @@ fn variance_stands_odd_first_rows() {
 
 #[test]
 fn equal_rows_have_no_variance() {
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         for rows in [1, 2, 7, 3000] {
             let x: Vec<f32> =
                 floats(7, 19).iter().map(|x| x * 1e3).cycle().take(19 * rows).collect();
-            let (mean, variance) = fast_statistics(isa, &x, 19);
+            let (mean, variance) = fast_statistics(trial, &x, 19);
             assert!(variance.iter().all(|&v| (0.0..1e-12).contains(&v)), "{variance:?}");
             assert!(rows > 1 || (mean == x[..19] && variance == [0.0; 19]));
         }
@@ -242,8 +263,8 @@ fn equal_rows_have_no_variance() {
 #[test]
 fn one_row_gives_its_input_no_gradient() {
     let case = Case::new(1, 21, 8, Activation::None);
-    for isa in Isa::available() {
-        let [dx, _, dgamma, dbeta] = case.run(isa, false);
+    for trial in Trial::all() {
+        let [dx, _, dgamma, dbeta] = case.run(trial, false);
         assert_eq!((dx, dgamma), (vec![0.0; 21], vec![0.0; 21]));
         assert_eq!(dbeta, case.dz);
     }
@@ -251,13 +272,14 @@ fn one_row_gives_its_input_no_gradient() {
 
 #[test]
 fn no_rows_give_zeros() {
-    for isa in Isa::available() {
-        assert_eq!(fast_statistics(isa, &[], 5), (vec![0.0; 5], vec![0.0; 5]));
+    for trial in Trial::all() {
+        assert_eq!(fast_statistics(trial, &[], 5), (vec![0.0; 5], vec![0.0; 5]));
+        let isa = trial.isa;
         let mut sums = [9.0; 5];
         sum_rows(isa, &[], 5, &mut sums);
         assert!(sums.iter().all(|&sum| sum == 0.0));
         for apart in [false, true] {
-            let [g, dx, dgamma, dbeta] = Case::new(0, 5, 1, Activation::Relu).run(isa, apart);
+            let [g, dx, dgamma, dbeta] = Case::new(0, 5, 1, Activation::Relu).run(trial, apart);
             assert!(g.is_empty() && dx.is_empty());
             assert_eq!((dgamma, dbeta), (vec![0.0; 5], vec![0.0; 5]));
         }
@@ -272,24 +294,25 @@ fn no_rows_give_zeros() {
 
 #[test]
 fn what_is_not_a_number_stays_in_its_channel() {
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         for bad in [f32::NAN, f32::INFINITY] {
             for row in [0, 5, 999, 1999] {
                 let mut x = floats(9, 2000 * 18);
                 x[row * 18 + 17] = bad;
-                let (mean, variance) = fast_statistics(isa, &x, 18);
+                let (mean, variance) = fast_statistics(trial, &x, 18);
                 assert!(!mean[17].is_finite() && !variance[17].is_finite());
                 assert!(mean[..17].iter().chain(&variance[..17]).all(|v| v.is_finite()));
                 let mut case = Case::new(2000, 18, 9, Activation::Relu);
                 case.dz[row * 18 + 17] = bad;
                 case.z[row * 18 + 17] = 1.0;
-                let [dx, _, dgamma, dbeta] = case.run(isa, false);
+                let [dx, _, dgamma, dbeta] = case.run(trial, false);
                 assert!(!dgamma[17].is_finite() && !dbeta[17].is_finite());
                 for (i, dx) in dx.iter().enumerate() {
                     assert_eq!(dx.is_finite(), i % 18 != 17, "{i}");
                 }
             }
         }
+        let isa = trial.isa;
         let mut x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, 7.0];
         bias_act(isa, &mut x, None, None, Activation::Relu6);
         assert!(x[0].is_nan());
@@ -303,9 +326,10 @@ fn what_is_not_a_number_stays_in_its_channel() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let case = Case::new(3001, 67, 10, Activation::Relu);
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         assert_same_bits("norm", || {
-            let (mean, variance) = fast_statistics(isa, &case.x, 67);
+            let (mean, variance) = fast_statistics(trial, &case.x, 67);
+            let isa = trial.isa;
             let mut y = vec![0.0; case.x.len()];
             let args = Apply {
                 x: &case.x,
@@ -319,7 +343,7 @@ fn threads_do_not_change_a_bit() {
             mask(isa, &mut y, &case.z, Activation::Relu);
             let mut sums = vec![0.0; 67];
             sum_rows(isa, &y, 67, &mut sums);
-            let [together, apart] = [false, true].map(|apart| case.run(isa, apart).concat());
+            let [together, apart] = [false, true].map(|apart| case.run(trial, apart).concat());
             [mean, variance, y, sums, together, apart].concat()
         });
     }

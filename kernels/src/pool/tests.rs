@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Isa;
-use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
 /// Random shapes: windows that overlap, touch, and lie apart.
 fn shapes() -> impl Strategy<Value = PoolShape> {
@@ -30,10 +30,11 @@ fn coarse(seed: u32, len: usize) -> Vec<f32> {
     floats(seed, len).iter().map(|x| (x * 4.0).round()).collect()
 }
 
-fn fast_max(isa: Isa, shape: &PoolShape, x: &[f32]) -> (Vec<f32>, Vec<u8>) {
-    let (mut y, mut slots) = (vec![9.0; shape.output_len()], vec![255; shape.output_len()]);
-    max_forward(isa, shape, x, &mut y, Some(&mut slots));
-    (y, slots)
+fn fast_max(trial: Trial, shape: &PoolShape, x: &[f32]) -> (Vec<f32>, Vec<u8>) {
+    let mut y = trial.output(shape.output_len());
+    let mut slots = trial.copy(&vec![255; y.len()]);
+    max_forward(trial.isa, shape, &trial.copy(x), &mut y, Some(&mut slots));
+    (y.to_vec(), slots.to_vec())
 }
 
 fn bits(x: &[f32]) -> Vec<u32> {
@@ -44,15 +45,16 @@ fn check_max(shape: &PoolShape, x: &[f32], dy: &[f32]) {
     let (exact, places) = reference::max_forward(shape, x);
     let gradient = reference::max_backward(shape, dy, &places);
     let size = reference::max_backward(shape, &sizes(dy), &places);
-    for isa in Isa::available() {
-        let (y, slots) = fast_max(isa, shape, x);
+    for trial in Trial::all() {
+        let (y, slots) = fast_max(trial, shape, x);
         assert_eq!(bits(&y), bits(&exact));
         assert_eq!(slots.iter().map(|&slot| slot as usize).collect::<Vec<_>>(), places);
-        let mut only = vec![9.0; y.len()];
-        max_forward(isa, shape, x, &mut only, None);
+        let ([x, dy], slots) = (trial.copies([x, dy]), trial.copy(&slots));
+        let mut only = trial.output(y.len());
+        max_forward(trial.isa, shape, &x, &mut only, None);
         assert_eq!(bits(&only), bits(&exact));
-        let mut dx = vec![9.0; x.len()];
-        max_backward(isa, shape, dy, &slots, &mut dx);
+        let mut dx = trial.output(x.len());
+        max_backward(trial.isa, shape, &dy, &slots, &mut dx);
         assert_close("dx", &dx, &gradient, &size, shape.kernel.pow(2));
     }
 }
@@ -82,8 +84,9 @@ proptest! {
         let size = reference::average_forward(&shape, &sizes(&x));
         let gradient = reference::average_backward(&shape, &dy);
         let gradient_size = reference::average_backward(&shape, &sizes(&dy));
-        for isa in Isa::available() {
-            let (mut y, mut dx) = (vec![9.0; dy.len()], vec![9.0; x.len()]);
+        for trial in Trial::all() {
+            let (isa, [x, dy]) = (trial.isa, trial.copies([&x, &dy]));
+            let (mut y, mut dx) = (trial.output(dy.len()), trial.output(x.len()));
             average_forward(isa, &shape, &x, &mut y);
             assert_close("average", &y, &exact, &size, shape.kernel.pow(2) + 2);
             average_backward(isa, &shape, &dy, &mut dx);
@@ -108,8 +111,9 @@ proptest! {
         };
         let gradient: Vec<f64> = (0..x.len()).map(|i| of_pixel(&dy, i)).collect();
         let gradient_size: Vec<f64> = gradient.iter().map(|g| g.abs()).collect();
-        for isa in Isa::available() {
-            let (mut y, mut dx) = (vec![9.0; dy.len()], vec![9.0; x.len()]);
+        for trial in Trial::all() {
+            let (isa, [x, dy]) = (trial.isa, trial.copies([&x, &dy]));
+            let (mut y, mut dx) = (trial.output(dy.len()), trial.output(x.len()));
             global_average_forward(isa, n, pixels, channels, &x, &mut y);
             assert_close("average", &y, &exact, &size, 80);
             global_average_backward(isa, n, pixels, channels, &dy, &mut dx);
@@ -130,10 +134,10 @@ fn large_windows_have_their_slots() {
 fn a_gradient_that_is_not_a_number_goes_to_its_place_only() {
     let shape = PoolShape { n: 1, input: [4, 4], channels: 17, kernel: 2, stride: 2, padding: 0 };
     let x = floats(3, shape.input_len());
-    for isa in Isa::available() {
-        let slots = fast_max(isa, &shape, &x).1;
+    for trial in Trial::all() {
+        let slots = fast_max(trial, &shape, &x).1;
         let mut dx = vec![9.0; x.len()];
-        max_backward(isa, &shape, &vec![f32::NAN; slots.len()], &slots, &mut dx);
+        max_backward(trial.isa, &shape, &vec![f32::NAN; slots.len()], &slots, &mut dx);
         assert_eq!(dx.iter().filter(|x| x.is_nan()).count(), slots.len());
         assert_eq!(dx.iter().filter(|&&x| x == 0.0).count(), dx.len() - slots.len());
     }
@@ -143,9 +147,9 @@ fn a_gradient_that_is_not_a_number_goes_to_its_place_only() {
 fn slots_of_other_shapes_are_harmless() {
     let shape = PoolShape { n: 2, input: [7, 5], channels: 19, kernel: 3, stride: 2, padding: 1 };
     let dy = floats(4, shape.output_len());
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         let mut dx = vec![9.0; shape.input_len()];
-        max_backward(isa, &shape, &dy, &vec![200; dy.len()], &mut dx);
+        max_backward(trial.isa, &shape, &dy, &vec![200; dy.len()], &mut dx);
         assert!(dx.iter().all(|&dx| dx == 0.0));
     }
 }
@@ -174,9 +178,10 @@ fn sizes_that_overflow_are_refused() {
 fn threads_do_not_change_a_bit() {
     let shape = PoolShape { n: 3, input: [23, 29], channels: 35, kernel: 3, stride: 2, padding: 1 };
     let (x, dy) = (coarse(5, shape.input_len()), floats(6, shape.output_len()));
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         assert_same_bits("pool", || {
-            let (mut y, slots) = fast_max(isa, &shape, &x);
+            let isa = trial.isa;
+            let (mut y, slots) = fast_max(trial, &shape, &x);
             let mut dx = vec![0.0; x.len()];
             max_backward(isa, &shape, &dy, &slots, &mut dx);
             let mut all = [y.clone(), dx.clone()].concat();

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Adam, PIECE, Sgd, adam, reference, sgd, sum_of_squares};
 use crate::Isa;
-use crate::testing::{assert_same_bits, cases, floats};
+use crate::testing::{At, Trial, assert_same_bits, cases, floats};
 
 fn adam_step(decays: [bool; 2], fresh: bool) -> Adam {
     Adam {
@@ -32,17 +32,24 @@ fn state(seed: u32, len: usize) -> [Vec<f32>; 4] {
     [floats(seed, len), floats(seed + 1, len), floats(seed + 2, len), second]
 }
 
-fn run_adam(isa: Isa, step: &Adam, [p, g, m, v]: &[Vec<f32>; 4]) -> Vec<f32> {
-    let (mut p, mut m, mut v) = (p.clone(), m.clone(), v.clone());
-    adam(isa, step, &mut p, g, [&mut m, &mut v]);
-    [p, m, v].concat()
+fn run_adam(trial: Trial, step: &Adam, [p, g, m, v]: &[Vec<f32>; 4]) -> Vec<f32> {
+    let [mut p, g, mut m, mut v] = trial.copies([p, g, m, v]);
+    adam(trial.isa, step, &mut p, &g, [&mut m, &mut v]);
+    [&p[..], &m, &v].concat()
 }
 
-fn run_sgd(isa: Isa, step: &Sgd, [p, g, v, _]: &[Vec<f32>; 4]) -> Vec<f32> {
-    let (mut p, mut v) = (p.clone(), v.clone());
-    sgd(isa, step, &mut p, g, &mut v);
-    [p, v].concat()
+fn run_sgd(trial: Trial, step: &Sgd, [p, g, v, _]: &[Vec<f32>; 4]) -> Vec<f32> {
+    let [mut p, g, mut v] = trial.copies([p, g, v]);
+    sgd(trial.isa, step, &mut p, &g, &mut v);
+    [&p[..], &v].concat()
 }
+
+fn run_squares(trial: Trial, values: &[f32]) -> f64 {
+    sum_of_squares(trial.isa, &trial.copy(values))
+}
+
+/// All others give its bits.
+const PORTABLE: Trial = Trial { isa: Isa::PORTABLE, at: At::End };
 
 /// Moments add numbers of one size below 2, and the step is below the rate over the correction.
 fn close(fast: f32, exact: f64) -> bool {
@@ -65,7 +72,7 @@ proptest! {
     ) {
         let step = adam_step(decays, fresh);
         let before = state(seed, len);
-        let plain = run_adam(Isa::PORTABLE, &step, &before);
+        let plain = run_adam(PORTABLE, &step, &before);
         for i in 0..len {
             let [p, g, m, v] = [0, 1, 2, 3].map(|part| f64::from(before[part][i]));
             let exact = reference::adam(&step, p, g, [m, v]);
@@ -74,9 +81,9 @@ proptest! {
                 prop_assert!(close(fast, exact), "part {part} of {i}: {fast}, not {exact}");
             }
         }
-        for isa in Isa::available() {
-            let fast = run_adam(isa, &step, &before);
-            prop_assert!(bits(&fast) == bits(&plain), "{}", isa.name());
+        for trial in Trial::all() {
+            let fast = run_adam(trial, &step, &before);
+            prop_assert!(bits(&fast) == bits(&plain), "{}", trial.isa.name());
         }
     }
 
@@ -89,7 +96,7 @@ proptest! {
     ) {
         let step = sgd_step(decay, fresh);
         let before = state(seed, len);
-        let plain = run_sgd(Isa::PORTABLE, &step, &before);
+        let plain = run_sgd(PORTABLE, &step, &before);
         for i in 0..len {
             let [p, g, v] = [0, 1, 2].map(|part| f64::from(before[part][i]));
             for (part, exact) in reference::sgd(&step, p, g, v).into_iter().enumerate() {
@@ -97,9 +104,9 @@ proptest! {
                 prop_assert!(close(fast, exact), "part {part} of {i}: {fast}, not {exact}");
             }
         }
-        for isa in Isa::available() {
-            let fast = run_sgd(isa, &step, &before);
-            prop_assert!(bits(&fast) == bits(&plain), "{}", isa.name());
+        for trial in Trial::all() {
+            let fast = run_sgd(trial, &step, &before);
+            prop_assert!(bits(&fast) == bits(&plain), "{}", trial.isa.name());
         }
     }
 
@@ -110,10 +117,10 @@ proptest! {
     ) {
         let values = floats(seed, len);
         let exact = reference::sum_of_squares(&values);
-        let plain = sum_of_squares(Isa::PORTABLE, &values);
+        let plain = run_squares(PORTABLE, &values);
         prop_assert!((plain - exact).abs() <= 1e-12 * exact, "{plain}, not {exact}");
-        for isa in Isa::available() {
-            prop_assert!(sum_of_squares(isa, &values).to_bits() == plain.to_bits());
+        for trial in Trial::all() {
+            prop_assert!(run_squares(trial, &values).to_bits() == plain.to_bits());
         }
     }
 }
@@ -121,13 +128,13 @@ proptest! {
 #[test]
 fn updates_are_the_same_bits_for_any_number_of_threads() {
     let before = state(7, 5 * PIECE + 3);
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         let step = adam_step([true, false], false);
-        assert_same_bits("adam", || run_adam(isa, &step, &before));
+        assert_same_bits("adam", || run_adam(trial, &step, &before));
         let step = sgd_step(0.01, false);
-        assert_same_bits("sgd", || run_sgd(isa, &step, &before));
+        assert_same_bits("sgd", || run_sgd(trial, &step, &before));
         assert_same_bits("squares", || {
-            let sum = sum_of_squares(isa, &before[0]).to_bits();
+            let sum = run_squares(trial, &before[0]).to_bits();
             vec![f32::from_bits((sum >> 32) as u32), f32::from_bits(sum as u32)]
         });
     }
@@ -135,19 +142,19 @@ fn updates_are_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_gradient_that_is_no_number_spoils_its_own_element_only() {
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for place in [0, 20, 36] {
                 let mut before = state(3, 37);
                 before[1][place] = bad;
-                let after = run_adam(isa, &adam_step([true, false], false), &before);
-                let moved = run_sgd(isa, &sgd_step(0.0, false), &before);
+                let after = run_adam(trial, &adam_step([true, false], false), &before);
+                let moved = run_sgd(trial, &sgd_step(0.0, false), &before);
                 for i in 0..37 {
                     // Infinity over infinity is no number.
-                    assert_eq!(after[i].is_nan(), i == place, "{} {i} {bad}", isa.name());
-                    assert_eq!(moved[i].is_finite(), i != place, "{} {i} {bad}", isa.name());
+                    assert_eq!(after[i].is_nan(), i == place, "{} {i} {bad}", trial.isa.name());
+                    assert_eq!(moved[i].is_finite(), i != place, "{} {i} {bad}", trial.isa.name());
                 }
-                assert!(!sum_of_squares(isa, &before[1]).is_finite());
+                assert!(!run_squares(trial, &before[1]).is_finite());
             }
         }
     }

@@ -7,6 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::base::draw::{Draw, Purpose};
 use crate::ops::block::{Activation, Layer, Pool, Tail, composed};
+#[cfg(feature = "ndarray")]
+use crate::ops::device::{Request, choose};
 
 /// A block on some device, from tensors that are the same on all devices.
 struct Case {
@@ -153,26 +155,12 @@ impl Case {
     }
 }
 
-fn check(what: &str, case: &Case) {
-    // The norm's running statistics move with each run, so each way starts from the first ones.
-    let start = case.norm.as_ref().map(|norm| {
-        (norm.running_mean.value_sync().into_data(), norm.running_var.value_sync().into_data())
-    });
-    let ours = case.run(super::block);
-    if let (Some(norm), Some((mean, variance))) = (&case.norm, start) {
-        let device = norm.running_mean.value_sync().device();
-        norm.running_mean.update(Tensor::from_data(mean, &device));
-        norm.running_var.update(Tensor::from_data(variance, &device));
-    }
-    close(what, &ours, &case.run(composed));
-}
-
-#[test]
-fn fused_convolutions_agree_with_burn() {
-    let device = Device::flex().autodiff();
+/// Every layer with every tail.
+fn cases(device: &Device) -> Vec<(String, Case)> {
     let relu = Some(Activation::Relu);
     let max = |kernel, stride, padding| Some(Pool::Max { kernel, stride, padding });
-    for (what, sizes) in [
+    let mut cases = dense_cases(device);
+    for (layer, sizes) in [
         ("plain", PLAIN),
         ("strided", Sizes { stride: 2, ..PLAIN }),
         ("pointwise", Sizes { kernel: 1, padding: 0, channels: [24, 10], ..PLAIN }),
@@ -181,53 +169,75 @@ fn fused_convolutions_agree_with_burn() {
         ("wide", Sizes { channels: [40, 33], ..PLAIN }),
         ("large kernel", Sizes { kernel: 5, padding: 0, ..PLAIN }),
     ] {
-        let case = || conv_case(&device, sizes);
-        check(what, &case());
-        check(what, &Case { activation: relu, ..case() });
-        check(what, &Case { activation: relu, pool: max(2, 2, 0), ..case() });
-        check(what, &Case { activation: relu, pool: max(3, 2, 1), ..case() });
-        check(what, &Case { pool: Some(Pool::GlobalAverage), ..case() });
-        check(what, &with_add(Case { activation: relu, ..case() }, &device));
-        let normed = || with_norm(case(), sizes.channels[1], &device);
-        check(what, &normed());
-        check(what, &Case { activation: Some(Activation::Relu6), ..normed() });
-        check(what, &Case { activation: relu, pool: max(3, 2, 1), ..normed() });
-        check(what, &with_add(Case { activation: relu, ..normed() }, &device));
-        let fixed = Case { training: false, activation: relu, ..normed() };
-        close(what, &fixed.run(crate::ops::block), &fixed.run(composed));
-        let mut ours = fixed.run(super::block);
-        let mut theirs = fixed.run(composed);
-        // A folded norm only answers: `ops::block` asks for it where no gradient is wanted.
-        ours.truncate(1);
-        theirs.truncate(1);
-        close(what, &ours, &theirs);
+        let case = || conv_case(device, sizes);
+        let normed = || with_norm(case(), sizes.channels[1], device);
+        let tails = [
+            ("alone", case()),
+            ("relu", Case { activation: relu, ..case() }),
+            ("relu, pools side by side", Case { activation: relu, pool: max(2, 2, 0), ..case() }),
+            ("relu, pools", Case { activation: relu, pool: max(3, 2, 1), ..case() }),
+            ("average", Case { pool: Some(Pool::GlobalAverage), ..case() }),
+            ("add, relu", with_add(Case { activation: relu, ..case() }, device)),
+            ("norm", normed()),
+            ("norm, relu6", Case { activation: Some(Activation::Relu6), ..normed() }),
+            ("norm, relu, pools", Case { activation: relu, pool: max(3, 2, 1), ..normed() }),
+            ("norm, add, relu", with_add(Case { activation: relu, ..normed() }, device)),
+            ("fixed norm, relu", Case { training: false, activation: relu, ..normed() }),
+        ];
+        cases.extend(tails.map(|(tail, case)| (format!("{layer}: {tail}"), case)));
     }
+    cases
 }
 
-#[test]
-fn fused_dense_layers_agree_with_burn() {
-    let device = Device::flex().autodiff();
+fn dense_cases(device: &Device) -> Vec<(String, Case)> {
     let case = |shape: [usize; 4], outputs| Case {
         conv: None,
-        linear: Some(linear(shape[1..].iter().product(), outputs, &device)),
+        linear: Some(linear(shape[1..].iter().product(), outputs, device)),
         norm: None,
         activation: None,
         pool: None,
         add: None,
-        x: Tensor::from_data(normal(3, shape), &device).require_grad(),
+        x: Tensor::from_data(normal(3, shape), device).require_grad(),
         training: true,
     };
-    check("flat", &case([5, 70, 1, 1], 33));
-    check("image", &Case { activation: Some(Activation::Relu), ..case([4, 5, 6, 7], 10) });
+    let image = Case { activation: Some(Activation::Relu), ..case([4, 5, 6, 7], 10) };
+    vec![("flat".to_owned(), case([5, 70, 1, 1], 33)), ("image".to_owned(), image)]
+}
+
+/// Where burn's own operators and their gradients run: beside ours, and on a backend that has
+/// nothing in common with it.
+fn referees() -> Vec<Device> {
+    vec![
+        Device::flex().autodiff(),
+        #[cfg(feature = "ndarray")]
+        choose(Request::Ndarray).unwrap().device.autodiff(),
+    ]
+}
+
+#[test]
+fn fused_blocks_agree_with_burn() {
+    for referee in referees() {
+        // A norm's running statistics move with each run, so each run has cases of its own.
+        let ours = cases(&Device::flex().autodiff());
+        for ((what, ours), (_, theirs)) in ours.into_iter().zip(cases(&referee)) {
+            let theirs = theirs.run(composed);
+            // A folded norm only answers: `ops::block` asks for it where no gradient is wanted.
+            if ours.norm.is_some() && !ours.training {
+                close(&what, &ours.run(super::block)[..1], &theirs[..1]);
+                close(&what, &ours.run(crate::ops::block), &theirs);
+            } else {
+                close(&what, &ours.run(super::block), &theirs);
+            }
+        }
+    }
 }
 
 #[test]
 fn a_chain_of_blocks_keeps_its_gradients_through_both_layouts() {
-    let device = Device::flex().autodiff();
-    let first = conv_case(&device, PLAIN);
-    let second = conv_case(&device, Sizes { channels: [20, 8], ..PLAIN });
-    let dense = linear(8 * 6 * 5, 4, &device);
-    let run = |run: Run| {
+    let run = |run: Run, device: &Device| {
+        let first = conv_case(device, PLAIN);
+        let second = conv_case(device, Sizes { channels: [20, 8], ..PLAIN });
+        let dense = linear(8 * 6 * 5, 4, device);
         let pool = Some(Pool::Max { kernel: 2, stride: 2, padding: 0 });
         let tail = |pool| Tail {
             activation: Some(Activation::Relu),
@@ -247,7 +257,10 @@ fn a_chain_of_blocks_keeps_its_gradients_through_both_layouts() {
             values(dense.weight.val().grad(&gradients).unwrap()),
         ]
     };
-    close("chain", &run(super::block), &run(composed));
+    let ours = run(super::block, &Device::flex().autodiff());
+    for referee in referees() {
+        close("chain", &ours, &run(composed, &referee));
+    }
 }
 
 /// Blocks whose inputs are computed again on the way back, and one after an addition that has no

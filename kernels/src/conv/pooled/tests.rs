@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conv::{Activation, reference, winograd};
-use crate::simd::Isa;
-use crate::testing::{assert_close, assert_same_bits, cases, floats, sizes};
+use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
 /// Shapes with everything that may differ.
 fn shapes() -> impl Strategy<Value = PooledShape> {
@@ -60,83 +59,85 @@ fn slots(shape: &PooledShape) -> Vec<u8> {
     random.chunks_exact(2).map(pick).collect()
 }
 
-/// The gradient of the convolution's outputs.
-fn dense(shape: &PooledShape, dy: &[f32], slots: &[u8]) -> Vec<f32> {
+fn activations() -> impl Strategy<Value = Activation> {
+    prop_oneof![Just(Activation::None), Just(Activation::Relu), Just(Activation::Relu6)]
+}
+
+/// Where the output of the convolution lies that is in this slot under pooled element `i`.
+fn place(shape: &PooledShape, i: usize, slot: usize) -> usize {
     let [oh, ow] = shape.conv.output();
     let (ph, pw, co, pool) = (shape.ph(), shape.pw(), shape.conv.co, shape.pool);
+    let (n, r, c, o) = (i / (ph * pw * co), i / (pw * co) % ph, i / co % pw, i % co);
+    let (r, c) = (r * pool + slot / pool, c * pool + slot % pool);
+    ((n * oh + r) * ow + c) * co + o
+}
+
+/// The gradient of the convolution's outputs.
+fn dense(shape: &PooledShape, dy: &[f32], slots: &[u8]) -> Vec<f32> {
     let mut dense = vec![0.0; shape.conv.output_len()];
     for (i, (&dy, &slot)) in dy.iter().zip(slots).enumerate() {
-        let (n, r, c, o) = (i / (ph * pw * co), i / (pw * co) % ph, i / co % pw, i % co);
         if slot != DEAD {
-            let slot = usize::from(slot);
-            let (r, c) = (r * pool + slot / pool, c * pool + slot % pool);
-            dense[((n * oh + r) * ow + c) * co + o] = dy;
+            dense[place(shape, i, usize::from(slot))] = dy;
         }
     }
     dense
 }
 
-fn data(isa: Isa, shape: &PooledShape, dy: &[f32], slots: &[u8], w: &[f32]) -> Vec<f32> {
-    let mut dx = vec![f32::NAN; shape.conv.input_len()];
-    backward_data(isa, shape, dy, slots, w, &mut dx);
-    dx
+fn data(trial: Trial, shape: &PooledShape, dy: &[f32], slots: &[u8], w: &[f32]) -> Vec<f32> {
+    let ([dy, w], slots) = (trial.copies([dy, w]), trial.copy(slots));
+    let mut dx = trial.output(shape.conv.input_len());
+    backward_data(trial.isa, shape, &dy, &slots, &w, &mut dx);
+    dx.to_vec()
 }
 
-fn weights(isa: Isa, shape: &PooledShape, x: &[f32], dy: &[f32], slots: &[u8]) -> Vec<f32> {
-    let mut dw = vec![f32::NAN; shape.conv.weights_len()];
-    backward_weights(isa, shape, x, dy, slots, &mut dw);
-    dw
+fn weights(trial: Trial, shape: &PooledShape, x: &[f32], dy: &[f32], slots: &[u8]) -> Vec<f32> {
+    let ([x, dy], slots) = (trial.copies([x, dy]), trial.copy(slots));
+    let mut dw = trial.output(shape.conv.weights_len());
+    backward_weights(trial.isa, shape, &x, &dy, &slots, &mut dw);
+    dw.to_vec()
 }
 
-fn bias(isa: Isa, shape: &PooledShape, dy: &[f32], slots: &[u8]) -> Vec<f32> {
-    let mut db = vec![f32::NAN; shape.conv.co];
-    backward_bias(isa, shape, dy, slots, &mut db);
-    db
+fn bias(trial: Trial, shape: &PooledShape, dy: &[f32], slots: &[u8]) -> Vec<f32> {
+    let (dy, slots) = (trial.copy(dy), trial.copy(slots));
+    let mut db = trial.output(shape.conv.co);
+    backward_bias(trial.isa, shape, &dy, &slots, &mut db);
+    db.to_vec()
 }
 
 /// Checks `forward` with and without slots: each result is the largest of its pool, to rounding, and
 /// each slot names an output that is as large.
-fn forward_agrees(shape: &PooledShape, relu: bool, biased: bool) {
+fn forward_agrees(shape: &PooledShape, activation: Activation) {
     let conv = &shape.conv;
     let (x, w) = (floats(1, conv.input_len()), floats(2, conv.weights_len()));
-    let bias = biased.then(|| floats(3, conv.co));
-    let mut exact = reference::forward(conv, &x, &w);
-    let mut size = reference::forward(conv, &sizes(&x), &sizes(&w));
-    for (i, (exact, size)) in exact.iter_mut().zip(&mut size).enumerate() {
-        let bias = f64::from(bias.as_ref().map_or(0.0, |bias| bias[i % conv.co]));
-        (*exact, *size) = (*exact + bias, *size + bias.abs());
-    }
-    // Winograd's transforms lose some bits more, and its sizes are those of a whole tile.
-    let largest = size.iter().copied().fold(0.0, f64::max);
-    let (bound, few) = if winograd::wins(conv) { (largest, 60) } else { (0.0, 4) };
-    let terms = conv.kernel[0] * conv.kernel[1] * conv.ci + few;
-    let activation = if relu { Activation::Relu } else { Activation::None };
-    let operands = Operands { x: &x, weights: &w, bias: bias.as_deref(), activation };
-    let ([oh, ow], co, pool) = (conv.output(), conv.co, shape.pool);
-    let (ph, pw) = (shape.ph(), shape.pw());
-    for isa in Isa::available() {
-        let (mut y, mut slots) = (vec![f32::NAN; shape.pooled_len()], vec![99; shape.pooled_len()]);
-        forward(isa, shape, operands, &mut y, Some(&mut slots));
-        let mut alone = vec![f32::NAN; y.len()];
-        forward(isa, shape, operands, &mut alone, None);
-        assert_eq!(y, alone, "{}: slots change nothing", isa.name());
-        for (i, (&y, &slot)) in y.iter().zip(&slots).enumerate() {
-            let (n, r, c, o) = (i / (ph * pw * co), i / (pw * co) % ph, i / co % pw, i % co);
-            let place = |slot: usize| {
-                let (r, c) = (r * pool + slot / pool, c * pool + slot % pool);
-                ((n * oh + r) * ow + c) * co + o
-            };
-            let error = |i: usize| terms as f64 * 2f64.powi(-24) * size[i].max(bound) + 1e-30;
-            let best = (0..pool * pool).map(|slot| exact[place(slot)]).fold(f64::MIN, f64::max);
-            let margin = (0..pool * pool).map(|slot| error(place(slot))).fold(0.0, f64::max);
-            let expected = if relu { best.max(0.0) } else { best };
-            assert!((f64::from(y) - expected).abs() <= margin, "{}: {y}, {expected}", isa.name());
-            if slot == DEAD {
-                assert!(relu && best <= margin, "{}: dead at {best}", isa.name());
-            } else {
-                let chosen = exact[place(usize::from(slot))];
-                assert!(chosen >= best - 2.0 * margin, "{}: {chosen}, {best}", isa.name());
-            }
+    let bias = floats(5, conv.co);
+    let with_bias = |conv: Vec<f64>, bias: &[f32]| -> Vec<f64> {
+        conv.iter().zip(bias.iter().cycle()).map(|(y, &b)| y + f64::from(b)).collect()
+    };
+    let exact = with_bias(reference::forward(conv, &x, &w), &bias);
+    let size = with_bias(reference::forward(conv, &sizes(&x), &sizes(&w)), &sizes(&bias));
+    // Where Winograd's form is taken, 24 roundings of all products, which are below 1.
+    let depth = (conv.ci * conv.kernel[0] * conv.kernel[1]) as f64;
+    let bound = |size: f64| (size * (depth + 5.0)).max(24.0 * depth) * 2f64.powi(-24);
+    for trial in Trial::all() {
+        let [x, weights, bias] = trial.copies([&x, &w, &bias]);
+        let mut y = trial.output(shape.pooled_len());
+        let mut slots = trial.copy(&vec![99; y.len()]);
+        let operands = Operands { x: &x, weights: &weights, bias: Some(&bias), activation };
+        forward(trial.isa, shape, operands, &mut y, Some(&mut slots));
+        let mut alone = trial.output(y.len());
+        forward(trial.isa, shape, operands, &mut alone, None);
+        assert_eq!(*y, *alone, "{trial:?}: slots change nothing");
+        for (i, (&y, &slot)) in y.iter().zip(&slots[..]).enumerate() {
+            let places = (0..shape.pool.pow(2)).map(|slot| place(shape, i, slot));
+            let bound = places.clone().map(|place| bound(size[place])).fold(0.0, f64::max);
+            let best = places.map(|place| exact[place]).fold(f64::NEG_INFINITY, f64::max);
+            let (low, high) = activation.bounds();
+            let error = f64::from(y) - best.clamp(low.into(), high.into());
+            assert!(error.abs() <= bound, "{trial:?}: {i} is {y}, off by {error}");
+            assert_eq!(slot == DEAD, !activation.passes(y));
+            let kept = slot != DEAD;
+            let chosen = kept.then(|| exact[place(shape, i, usize::from(slot))]);
+            assert!(chosen.is_none_or(|chosen| chosen >= best - 2.0 * bound));
         }
     }
 }
@@ -172,44 +173,39 @@ proptest! {
         let dw_size = reference::backward_weights(&shape.conv, &ax, &ad);
         let (db, db_size) = (channel_sums(&shape, &dense), channel_sums(&shape, &ad));
         let terms = terms(&shape);
-        for isa in Isa::available() {
-            let name = isa.name();
-            let fast = data(isa, &shape, &dy, &slots, &w);
+        for trial in Trial::all() {
+            let name = trial.isa.name();
+            let fast = data(trial, &shape, &dy, &slots, &w);
             assert_close(&format!("{name} dx"), &fast, &dx, &dx_size, terms[0]);
-            let fast = weights(isa, &shape, &x, &dy, &slots);
+            let fast = weights(trial, &shape, &x, &dy, &slots);
             assert_close(&format!("{name} dw"), &fast, &dw, &dw_size, terms[1]);
-            let fast = bias(isa, &shape, &dy, &slots);
+            let fast = bias(trial, &shape, &dy, &slots);
             assert_close(&format!("{name} db"), &fast, &db, &db_size, terms[2]);
         }
     }
 
     #[test]
-    fn forward_is_the_convolution_pooled(shape in shapes(), relu: bool, biased: bool) {
-        forward_agrees(&shape, relu, biased);
+    fn forward_pools_the_reference(shape in shapes(), activation in activations()) {
+        forward_agrees(&shape, activation);
     }
 
     /// Shapes for which Winograd's form wins.
     #[test]
-    fn forward_is_winograds_pooled(
+    fn forward_pools_winograds_form(
         n in 3usize..9,
         size in [8usize..19, 8..19],
         channels in [16usize..40, 16..70],
         padding in [[0usize..3, 0..3], [0..3, 0..3]],
-        relu: bool,
+        activation in activations(),
     ) {
         let mut shape = square(n, [8, 3], channels, 0);
         (shape.conv.input, shape.conv.padding) = (size, padding);
         prop_assume!(winograd::wins(&shape.conv));
-        forward_agrees(&shape, relu, true);
+        forward_agrees(&shape, activation);
     }
 
     #[test]
-    fn pooling_keeps_the_first_of_the_largest(
-        shape in shapes(),
-        activation in prop_oneof![
-            Just(Activation::None), Just(Activation::Relu), Just(Activation::Relu6)
-        ],
-    ) {
+    fn pooling_keeps_the_first_of_the_largest(shape in shapes(), activation in activations()) {
         let [oh, ow] = shape.conv.output();
         let (co, pool) = (shape.conv.co, shape.pool);
         let (rows, pw) = (oh / pool, ow / pool);
@@ -219,11 +215,12 @@ proptest! {
             .iter()
             .map(|x| few[((x + 1.0) * 5.0) as usize % few.len()])
             .collect();
-        for isa in Isa::available() {
-            let mut y = vec![0.5; rows * pw * co];
-            let mut slots = vec![99; y.len()];
+        for trial in Trial::all() {
+            let conv = trial.copy(&conv);
+            let mut y = trial.output(rows * pw * co);
+            let mut slots = trial.copy(&vec![99; y.len()]);
             let pooling = Pooling { pool, ow, co, activation };
-            pool_rows(isa, pooling, &conv, &mut y, Some(&mut slots));
+            pool_rows(trial.isa, pooling, &conv, &mut y, Some(&mut slots));
             for i in 0..y.len() {
                 let (r, c, o) = (i / (pw * co), i / co % pw, i % co);
                 let mut best = (f32::NEG_INFINITY, 0);
@@ -251,11 +248,11 @@ fn threads_do_not_change_a_bit() {
     for shape in [square(37, [9, 3], [5, 7], 1), square(5, [13, 3], [32, 70], 0)] {
         let (x, w) = (floats(1, shape.conv.input_len()), floats(2, shape.conv.weights_len()));
         let (dy, slots) = (floats(3, shape.pooled_len()), slots(&shape));
-        for isa in Isa::available() {
-            let name = isa.name();
-            assert_same_bits(&format!("{name} dx"), || data(isa, &shape, &dy, &slots, &w));
-            assert_same_bits(&format!("{name} dw"), || weights(isa, &shape, &x, &dy, &slots));
-            assert_same_bits(&format!("{name} db"), || bias(isa, &shape, &dy, &slots));
+        for trial in Trial::all() {
+            let name = trial.isa.name();
+            assert_same_bits(&format!("{name} dx"), || data(trial, &shape, &dy, &slots, &w));
+            assert_same_bits(&format!("{name} dw"), || weights(trial, &shape, &x, &dy, &slots));
+            assert_same_bits(&format!("{name} db"), || bias(trial, &shape, &dy, &slots));
         }
     }
 }
@@ -279,20 +276,25 @@ fn dead_elements_contribute_nothing_and_nan_goes_where_it_belongs() {
     (dy[one], slots[one]) = (f32::INFINITY, 0); // window: rows 1 to 3, columns 5 to 7
     x[(7 * 8 + 7) * 3] = f32::INFINITY;
     w[4 * 27..5 * 27].fill(f32::NAN);
-    for isa in Isa::available() {
-        let dx = data(isa, &shape, &dy, &slots, &w);
+    for trial in Trial::all() {
+        let dx = data(trial, &shape, &dy, &slots, &w);
         for (i, dx) in dx.iter().enumerate() {
             let (n, r, c) = (i / 192, i / 24 % 8, i / 3 % 8);
             let hit = n == 0 && r <= 2 && c <= 2;
-            assert_eq!(dx.is_nan(), hit, "{} dx of image {n}, {r}, {c}: {dx}", isa.name());
+            assert_eq!(dx.is_nan(), hit, "{} dx of image {n}, {r}, {c}: {dx}", trial.isa.name());
             let far = n == 0 && (1..4).contains(&r) && (5..8).contains(&c);
-            assert_eq!(dx.is_infinite(), far, "{} dx of image {n}, {r}, {c}: {dx}", isa.name());
+            assert_eq!(
+                dx.is_infinite(),
+                far,
+                "{} dx of image {n}, {r}, {c}: {dx}",
+                trial.isa.name()
+            );
         }
-        let dw = weights(isa, &shape, &x, &dy, &slots);
+        let dw = weights(trial, &shape, &x, &dy, &slots);
         assert!(dw[..27].iter().all(|dw| dw.is_nan()));
         assert!(dw[27..6 * 27].iter().all(|dw| !dw.is_nan()));
         assert!(dw[4 * 27..5 * 27].iter().all(|&dw| dw == 0.0));
-        let db = bias(isa, &shape, &dy, &slots);
+        let db = bias(trial, &shape, &dy, &slots);
         assert!(db[0].is_nan() && db[6].is_infinite() && db[4] == 0.0);
         assert!(db.iter().filter(|db| db.is_finite()).count() == 18);
     }
@@ -304,8 +306,8 @@ fn bytes_that_are_no_slots_have_no_gradient() {
     let (x, w) = (floats(1, shape.conv.input_len()), floats(2, shape.conv.weights_len()));
     let dy = floats(3, shape.pooled_len());
     let slots = vec![200; dy.len()];
-    for isa in Isa::available() {
-        assert!(data(isa, &shape, &dy, &slots, &w).iter().all(|&dx| dx == 0.0));
-        assert!(weights(isa, &shape, &x, &dy, &slots).iter().all(|&dw| dw == 0.0));
+    for trial in Trial::all() {
+        assert!(data(trial, &shape, &dy, &slots, &w).iter().all(|&dx| dx == 0.0));
+        assert!(weights(trial, &shape, &x, &dy, &slots).iter().all(|&dw| dw == 0.0));
     }
 }

@@ -3,7 +3,7 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::conv::reference;
-use crate::testing::{assert_close, assert_same_bits, cases, floats};
+use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats};
 
 /// Roundings that an error may be worth, of what all products of whole tiles may come to. An
 /// output's own products would be too little: its error comes from all that its tile and the nine
@@ -58,27 +58,31 @@ impl Case {
         }
     }
 
-    fn forward(&self, isa: Isa, bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
-        let mut y = vec![f32::NAN; self.shape.output_len()];
-        let parameters = Parameters { weights: &self.weights, bias, activation };
-        forward(isa, &self.shape, &self.x, parameters, &mut y);
-        y
+    fn forward(&self, trial: Trial, bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
+        let [x, weights] = trial.copies([&self.x, &self.weights]);
+        let bias = bias.map(|bias| trial.copy(bias));
+        let mut y = trial.output(self.shape.output_len());
+        let parameters = Parameters { weights: &weights, bias: bias.as_deref(), activation };
+        forward(trial.isa, &self.shape, &x, parameters, &mut y);
+        y.to_vec()
     }
 
-    fn plain(&self, isa: Isa) -> Vec<f32> {
-        self.forward(isa, None, Activation::None)
+    fn plain(&self, trial: Trial) -> Vec<f32> {
+        self.forward(trial, None, Activation::None)
     }
 
-    fn data(&self, isa: Isa) -> Vec<f32> {
-        let mut dx = vec![f32::NAN; self.shape.input_len()];
-        backward_data(isa, &self.shape, &self.dy, &self.weights, &mut dx);
-        dx
+    fn data(&self, trial: Trial) -> Vec<f32> {
+        let [dy, weights] = trial.copies([&self.dy, &self.weights]);
+        let mut dx = trial.output(self.shape.input_len());
+        backward_data(trial.isa, &self.shape, &dy, &weights, &mut dx);
+        dx.to_vec()
     }
 
-    fn weights(&self, isa: Isa) -> Vec<f32> {
-        let mut dw = vec![f32::NAN; self.shape.weights_len()];
-        backward_weights(isa, &self.shape, &self.x, &self.dy, &mut dw);
-        dw
+    fn weights(&self, trial: Trial) -> Vec<f32> {
+        let [x, dy] = trial.copies([&self.x, &self.dy]);
+        let mut dw = trial.output(self.shape.weights_len());
+        backward_weights(trial.isa, &self.shape, &x, &dy, &mut dw);
+        dw.to_vec()
     }
 
     /// The exact result of each pass, with the number of products in whole tiles times the largest
@@ -96,8 +100,8 @@ impl Case {
     }
 
     /// The largest error of each pass, in roundings.
-    fn errors(&self, isa: Isa) -> [f64; 3] {
-        let fast = [self.plain(isa), self.data(isa), self.weights(isa)];
+    fn errors(&self, trial: Trial) -> [f64; 3] {
+        let fast = [self.plain(trial), self.data(trial), self.weights(trial)];
         let mut most = [0.0f64; 3];
         for (i, (exact, size)) in self.exact().iter().enumerate() {
             for (fast, exact) in fast[i].iter().zip(exact) {
@@ -109,11 +113,11 @@ impl Case {
 
     fn check(&self) {
         let exact = self.exact();
-        for isa in Isa::available() {
-            let fast = [self.plain(isa), self.data(isa), self.weights(isa)];
+        for trial in Trial::all() {
+            let fast = [self.plain(trial), self.data(trial), self.weights(trial)];
             for (i, what) in ["forward", "data", "weights"].into_iter().enumerate() {
                 let (exact, size) = &exact[i];
-                let what = format!("{what}, {}, {:?}", isa.name(), self.shape);
+                let what = format!("{what}, {}, {:?}", trial.isa.name(), self.shape);
                 assert_close(&what, &fast[i], exact, &vec![*size; exact.len()], ROUNDINGS);
             }
         }
@@ -142,10 +146,10 @@ fn many_blocks_are_close_to_the_reference() {
 fn results_do_not_depend_on_the_number_of_threads() {
     for shape in [shape(18, 23, 33, 20, 1), shape(110, 4, 700, 2, 1), shape(1, 1, 3, 5, 1)] {
         let case = Case::new(shape);
-        for isa in Isa::available() {
-            assert_same_bits("forward", || case.plain(isa));
-            assert_same_bits("data", || case.data(isa));
-            assert_same_bits("weights", || case.weights(isa));
+        for trial in Trial::all() {
+            assert_same_bits("forward", || case.plain(trial));
+            assert_same_bits("data", || case.data(trial));
+            assert_same_bits("weights", || case.weights(trial));
         }
     }
 }
@@ -153,13 +157,13 @@ fn results_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn bias_and_activation_are_those_of_single_values() {
     let case = Case::new(shape(2, 9, 7, 21, 1));
-    for isa in Isa::available() {
-        let plain = case.plain(isa);
+    for trial in Trial::all() {
+        let plain = case.plain(trial);
         for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
             let expected: Vec<f32> = (plain.iter().zip(case.bias.iter().cycle()))
                 .map(|(y, bias)| activation.apply(y + bias))
                 .collect();
-            assert_eq!(case.forward(isa, Some(&case.bias), activation), expected);
+            assert_eq!(case.forward(trial, Some(&case.bias), activation), expected);
         }
     }
 }
@@ -171,12 +175,13 @@ fn nan_and_infinity_are_never_lost() {
         case.x[700] = bad;
         case.dy[1500] = bad;
         let exact = case.exact();
-        for isa in Isa::available() {
-            let relu = case.forward(isa, None, Activation::Relu6);
+        for trial in Trial::all() {
+            let relu = case.forward(trial, None, Activation::Relu6);
             for (fast, exact) in relu.iter().zip(&exact[0].0) {
                 assert!(!exact.is_nan() || fast.is_nan());
             }
-            for (i, fast) in [case.plain(isa), case.data(isa), case.weights(isa)].iter().enumerate()
+            for (i, fast) in
+                [case.plain(trial), case.data(trial), case.weights(trial)].iter().enumerate()
             {
                 for (fast, exact) in fast.iter().zip(&exact[i].0) {
                     assert!(exact.is_finite() || !fast.is_finite(), "{bad} is lost in pass {i}");
@@ -189,9 +194,9 @@ fn nan_and_infinity_are_never_lost() {
 #[test]
 fn an_empty_batch_has_no_gradient() {
     let case = Case::new(shape(0, 8, 3, 4, 1));
-    for isa in Isa::available() {
-        assert!(case.plain(isa).is_empty() && case.data(isa).is_empty());
-        assert_eq!(case.weights(isa), vec![0.0; case.shape.weights_len()]);
+    for trial in Trial::all() {
+        assert!(case.plain(trial).is_empty() && case.data(trial).is_empty());
+        assert_eq!(case.weights(trial), vec![0.0; case.shape.weights_len()]);
     }
 }
 
@@ -211,15 +216,15 @@ fn only_three_by_three_in_steps_of_one_applies() {
 #[ignore = "prints how many roundings the errors are worth"]
 #[allow(clippy::print_stdout)]
 fn measure_errors() {
-    for isa in Isa::available() {
+    for trial in Trial::all() {
         let most = std::cell::Cell::new([0.0f64; 3]);
         TestRunner::new(cases())
             .run(&shapes(), |shape| {
-                let (errors, old) = (Case::new(shape).errors(isa), most.get());
+                let (errors, old) = (Case::new(shape).errors(trial), most.get());
                 most.set([0, 1, 2].map(|i| errors[i].max(old[i])));
                 Ok(())
             })
             .unwrap();
-        println!("{}: {:.2?} roundings, of each pass at most", isa.name(), most.get());
+        println!("{}: {:.2?} roundings, of each pass at most", trial.isa.name(), most.get());
     }
 }

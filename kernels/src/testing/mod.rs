@@ -1,8 +1,42 @@
 //! What the tests of all kernels share.
 
+mod guard;
+
 use proptest::test_runner::Config;
 
+pub(crate) use guard::{At, Guarded};
+
+use crate::Isa;
 use crate::draw::{philox, unit};
+
+/// How a test runs a kernel: on an instruction set, with one end of every slice at a forbidden page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    pub(crate) isa: Isa,
+    pub(crate) at: At,
+}
+
+impl Trial {
+    /// Every instruction set with either end.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Isa::available().into_iter().flat_map(|isa| At::BOTH.map(|at| Self { isa, at }))
+    }
+
+    /// A kernel's input.
+    pub(crate) fn copy<T: Copy + Default>(self, from: &[T]) -> Guarded<T> {
+        guard::copy_of(from, self.at)
+    }
+
+    /// A kernel's inputs.
+    pub(crate) fn copies<const N: usize>(self, from: [&[f32]; N]) -> [Guarded<f32>; N] {
+        from.map(|from| self.copy(from))
+    }
+
+    /// A kernel's output: floats that it has to replace.
+    pub(crate) fn output(self, len: usize) -> Guarded<f32> {
+        Guarded::new(len, f32::NAN, self.at)
+    }
+}
 
 /// How many random shapes a property is tried on: as many as `TINDERBOX_TEST_CASES` says, else many
 /// where `TINDERBOX_LONG_TESTS` is set.

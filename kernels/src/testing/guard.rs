@@ -13,7 +13,7 @@ pub(crate) enum At {
 }
 
 impl At {
-    /// Both ends: a test of a kernel runs with each.
+    /// Both ends: a test runs with each.
     pub(crate) const BOTH: [Self; 2] = [Self::Start, Self::End];
 }
 
@@ -35,9 +35,9 @@ unsafe impl<T: Sync> Sync for Guarded<T> {}
 /// What the bytes beside the slice hold. As a float it is tiny, as an index it is far outside.
 const UNTOUCHED: u8 = 0xA5;
 
-impl<T: Copy + Default> Guarded<T> {
-    /// `len` times the default.
-    pub(crate) fn new(len: usize, at: At) -> Self {
+impl<T: Copy> Guarded<T> {
+    /// `len` times `value`.
+    pub(crate) fn new(len: usize, value: T, at: At) -> Self {
         let bytes = len * mem::size_of::<T>();
         let region = Region::new(bytes);
         let before = match at {
@@ -51,7 +51,7 @@ impl<T: Copy + Default> Guarded<T> {
             let start = region.start.add(before).cast::<T>();
             assert!(start.is_aligned());
             for i in 0..len {
-                start.add(i).write(T::default());
+                start.add(i).write(value);
             }
             start
         };
@@ -61,7 +61,7 @@ impl<T: Copy + Default> Guarded<T> {
 
 /// The elements of `from`, guarded.
 pub(crate) fn copy_of<T: Copy + Default>(from: &[T], at: At) -> Guarded<T> {
-    let mut guarded = Guarded::new(from.len(), at);
+    let mut guarded = Guarded::new(from.len(), T::default(), at);
     guarded.copy_from_slice(from);
     guarded
 }
@@ -166,8 +166,8 @@ mod tests {
             for len in [0, 1, 1023, 1024, 1025] {
                 let from: Vec<f32> = (0..len).map(|i| i as f32).collect();
                 assert_eq!(*copy_of(&from, at), *from);
-                let zeros = Guarded::<u8>::new(len, at);
-                assert_eq!(*zeros, *vec![0; len]);
+                let sevens = Guarded::new(len, 7u8, at);
+                assert_eq!(*sevens, *vec![7; len]);
             }
         }
     }
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "wrote beside")]
     fn a_write_on_the_open_side_is_noticed() {
-        let guarded = Guarded::<f32>::new(5, At::Start);
+        let guarded = Guarded::new(5, 0.0f32, At::Start);
         // SAFETY: outside the slice, on purpose, but inside the region.
         unsafe { guarded.start.add(5).write(1.0) };
     }
@@ -193,7 +193,7 @@ mod tests {
         }
         for access in ["nothing", "read start", "write start", "read end", "write end"] {
             let status = std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "alloc::guard::tests::one_element_outside_is_a_crash"])
+                .args(["--exact", "testing::guard::tests::one_element_outside_is_a_crash"])
                 .env(ACCESS, access)
                 .stdout(std::process::Stdio::null())
                 .status()
@@ -211,7 +211,7 @@ mod tests {
     fn crash(access: &str) {
         let len = 77;
         let at = if access.ends_with("start") { At::Start } else { At::End };
-        let mut guarded = Guarded::<f32>::new(len, at);
+        let mut guarded = Guarded::new(len, 0.0f32, at);
         guarded[0] = 1.0;
         guarded[len - 1] = guarded[0];
         let start = guarded.start;

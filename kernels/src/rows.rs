@@ -83,8 +83,7 @@ impl Rows {
     /// Runs `work` on all chunks, the last first: what the pass before has just read or written is
     /// still in the cache.
     pub fn for_each_backwards(&self, work: impl Fn(usize) + Sync + Send) {
-        let chunks = self.chunks();
-        parallel::for_each(chunks, |i| work(chunks - 1 - i));
+        parallel::for_each_backwards(self.chunks(), work);
     }
 }
 

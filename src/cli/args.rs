@@ -125,11 +125,12 @@ pub(super) struct Compute {
     /// auto, cpu, gpu, gpu:N or ndarray
     #[arg(long, default_value = "auto", env = "TINDERBOX_DEVICE", hide_env = true)]
     device: String,
-    /// Our own CPU kernels; `off` runs burn's operators, to compare when something looks wrong
+    /// Our own CPU kernels; to compare when something looks wrong, `direct` leaves out Winograd's
+    /// convolutions and `off` runs burn's operators
     #[arg(
         long,
         value_name = "WHICH",
-        value_parser = ["on", "off"],
+        value_parser = Kernels::NAMES.map(|(name, _)| name),
         default_value = "on",
         env = "TINDERBOX_KERNELS",
         hide_env = true
@@ -215,7 +216,9 @@ pub(super) struct BenchArgs {
 impl From<Compute> for commands::Compute {
     fn from(args: Compute) -> Self {
         let Compute { device, kernels, threads } = args;
-        let kernels = if kernels == "off" { Kernels::Off } else { Kernels::On };
+        // The parser has let one of the names through.
+        let named = Kernels::NAMES.iter().find(|(name, _)| *name == kernels);
+        let kernels = named.map_or(Kernels::On, |(_, kernels)| *kernels);
         Self { device, kernels, threads }
     }
 }

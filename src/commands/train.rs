@@ -28,7 +28,8 @@ pub fn run(context: &Context, resolved: Resolved) -> Result<()> {
     let clock = Stopwatch::start();
     let threads = resolved.settings.compute_threads();
     let chosen = device::choose(resolved.settings.device.parse()?)?;
-    kernels::set(resolved.settings.kernels.is_on());
+    let kernels = resolved.settings.kernels;
+    kernels::set(kernels.is_on(), kernels.allows_winograd());
     with_threads(threads, || Session::start(context, resolved, chosen, clock)?.run())?
 }
 

@@ -155,9 +155,9 @@ pub const FLAGS: &[Flag] = &[
     flag(
         RUN,
         "kernels",
-        Choice(&["on", "off"]),
+        Choice(&["on", "direct", "off"]),
         "WHICH",
-        "Our own CPU kernels; `off` runs burn's operators, to compare when something looks wrong [default: on]",
+        "Our own CPU kernels; to compare when something looks wrong, `direct` leaves out Winograd's convolutions and `off` runs burn's operators [default: on]",
     ),
     flag(RUN, "threads", Whole, "N", "Compute threads [default: the cores]"),
     flag(

@@ -58,14 +58,26 @@ pub enum ClassWeights {
 pub enum Kernels {
     /// Our own.
     On,
+    /// Our own, without those that gain speed at the cost of some last bits: convolutions are direct.
+    Direct,
     /// burn's, to compare with.
     Off,
 }
 
 impl Kernels {
+    /// All of them, by name.
+    pub const NAMES: [(&str, Self); 3] =
+        [("on", Self::On), ("direct", Self::Direct), ("off", Self::Off)];
+
     /// Whether ours compute.
     #[must_use]
     pub fn is_on(self) -> bool {
+        self != Self::Off
+    }
+
+    /// Whether Winograd's form may compute a convolution.
+    #[must_use]
+    pub fn allows_winograd(self) -> bool {
         self == Self::On
     }
 }

@@ -17,14 +17,19 @@ fn our_kernels_and_burns_operators_train_alike() {
             let line = format!(
                 "colours --model {model} --optimizer {optimizer} --epochs 4 --batch 36 {extra}"
             );
-            let runs = ["on", "off"].map(|kernels| {
+            let runs = ["on", "direct", "off"].map(|kernels| {
                 lab.train(&format!("{line} --kernels {kernels} --name run --overwrite"));
                 losses(&lab, "run")
             });
             assert_eq!(runs[0].len(), 4);
-            for (step, (on, off)) in runs[0].iter().zip(&runs[1]).enumerate() {
-                let difference = (on - off).abs() / off.abs();
-                assert!(difference < 1e-3, "{line}: step {step}: {on} with kernels, {off} without");
+            for (step, off) in runs[2].iter().enumerate() {
+                for on in [runs[0][step], runs[1][step]] {
+                    let difference = (on - off).abs() / off.abs();
+                    assert!(
+                        difference < 1e-3,
+                        "{line}: step {step}: {on} with kernels, {off} without"
+                    );
+                }
             }
         }
     }
@@ -48,7 +53,7 @@ fn evaluate_predict_and_bench_have_the_switch() {
     let lab = colours();
     lab.train("colours --model cnn --epochs 1 --batch 12 --name base");
     let picture = "datasets/colours/test/red/015.png";
-    for kernels in ["on", "off"] {
+    for kernels in ["on", "direct", "off"] {
         lab.run(&format!("evaluate base --kernels {kernels}")).good();
         lab.run(&format!("predict base {picture} --kernels {kernels}")).good();
         let line =

@@ -40,13 +40,29 @@ pub(crate) struct Row {
     pub to: usize,
 }
 
+/// Where the sixteen weights of a panel and a `k` are, in floats.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packing {
+    /// From a panel to the next.
+    pub panel: usize,
+    /// From a `k` to the next.
+    pub step: usize,
+}
+
+impl Packing {
+    /// `[panel][k][16]`, for so many `k`.
+    pub(crate) fn dense(depth: usize) -> Self {
+        Self { panel: depth * LANES, step: LANES }
+    }
+}
+
 /// Many rows times all columns.
 ///
 /// # Safety of running it
 /// `source + row.from + run.offset` must be valid for `run.len` floats, for each row and run;
 /// `output + row.to` for `columns` floats that nothing else uses meanwhile, and `residual` and
-/// `bias` alike where not null. `weights` must be packed as `[panel][k][16]` with
-/// `k = sum of run.len` and `panels(columns)` panels.
+/// `bias` alike where not null. `weights` must have sixteen floats for each of `panels(columns)`
+/// panels and each `k` below the sum of `run.len`, where `packing` says.
 #[derive(Clone, Copy)]
 pub(crate) struct RowsTimesWeights<'a> {
     pub source: *const f32,
@@ -54,6 +70,7 @@ pub(crate) struct RowsTimesWeights<'a> {
     pub rows: &'a [Row],
     pub runs: &'a [Run],
     pub weights: *const f32,
+    pub packing: Packing,
     /// Columns of the result.
     pub columns: usize,
     /// What the sums start from, `[columns]`, or null for zero.
@@ -71,7 +88,6 @@ impl Kernel for RowsTimesWeights<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let depth: usize = self.runs.iter().map(|run| run.len).sum();
         let panels = super::panels(self.columns);
         let groups = panels.div_ceil(S::PANELS);
         let (mut first_run, mut k) = (0, 0);
@@ -86,9 +102,10 @@ impl Kernel for RowsTimesWeights<'_> {
                 let (first, count) = panel_group(panels, S::PANELS, group);
                 let block = Block {
                     runs: &self.runs[first_run..end],
-                    // SAFETY: panel `first` and row `k` lie in the packed weights.
-                    weights: unsafe { self.weights.add((first * depth + k) * LANES) },
-                    panel: depth * LANES,
+                    // SAFETY: panel `first` and row `k` lie in the weights.
+                    weights: unsafe {
+                        self.weights.add(first * self.packing.panel + k * self.packing.step)
+                    },
                     column: first * LANES,
                     last_width: (self.columns - (first + count - 1) * LANES).min(LANES),
                     starts: first_run == 0 && !self.accumulate,
@@ -118,8 +135,6 @@ impl Kernel for RowsTimesWeights<'_> {
 struct Block<'a> {
     runs: &'a [Run],
     weights: *const f32,
-    /// Floats from one panel to the next.
-    panel: usize,
     /// The first column.
     column: usize,
     /// Columns of the last panel.
@@ -152,7 +167,7 @@ impl RowsTimesWeights<'_> {
                     starts[row] = self.source.add(rows[row].from);
                     row += 1;
                 }
-                let weights = (block.weights, block.panel);
+                let weights = (block.weights, self.packing);
                 accumulate::<S, P, ROWS, 1>(starts, [0], block.runs, weights, &mut sums);
                 self.finish::<S, P>(block, &rows[..i], &mut sums);
             }
@@ -235,8 +250,7 @@ unsafe fn load<S: Simd>(from: *const f32, width: usize) -> S::V {
 }
 
 /// Adds the products of `runs` with as many rows of packed weights to the sums of one tile: where
-/// nearly all time is spent. The tile's rows start at each of `places` from each of `starts`; from
-/// a panel of weights to the next there are `panel` floats.
+/// nearly all time is spent. The tile's rows start at each of `places` from each of `starts`.
 ///
 /// # Safety
 /// The CPU must have `S`; rows must be valid for all runs, and panels for as many rows of weights.
@@ -245,7 +259,7 @@ pub(crate) unsafe fn accumulate<S: Simd, const P: usize, const G: usize, const W
     starts: [*const f32; G],
     places: [usize; W],
     runs: &[Run],
-    (weights, panel): (*const f32, usize),
+    (weights, packing): (*const f32, Packing),
     sums: &mut [[[S::V; P]; W]; G],
 ) {
     // SAFETY: the caller's.
@@ -265,7 +279,7 @@ pub(crate) unsafe fn accumulate<S: Simd, const P: usize, const G: usize, const W
                 let mut w = [S::splat(0.0); P];
                 let mut j = 0;
                 while j < P {
-                    w[j] = S::load(weights.add(j * panel));
+                    w[j] = S::load(weights.add(j * packing.panel));
                     j += 1;
                 }
                 let mut g = 0;
@@ -282,7 +296,7 @@ pub(crate) unsafe fn accumulate<S: Simd, const P: usize, const G: usize, const W
                     }
                     g += 1;
                 }
-                weights = weights.add(LANES);
+                weights = weights.wrapping_add(packing.step);
                 k += 1;
             }
             run += 1;

@@ -1,7 +1,8 @@
 //! Dense layers: `[N, inputs]` times weights `[inputs, outputs]`.
 //!
 //! The weights may be far larger than the batch, so they are packed block by block into scratch
-//! memory by the item that uses them: they are read from memory once for some hundred rows.
+//! memory by the item that uses them: they are read from memory once for some hundred rows. For so
+//! few samples that they fill one register tile, they are read where they lie.
 
 pub mod reference;
 #[cfg(test)]
@@ -11,7 +12,7 @@ use std::ops::Range;
 
 use crate::conv::Finish;
 use crate::gemm::outer::{PIXELS, PixelsTimesGradients};
-use crate::gemm::tile::{BLOCK, Row, RowsTimesWeights, Run};
+use crate::gemm::tile::{BLOCK, Packing, Row, RowsTimesWeights, Run};
 use crate::gemm::{ROWS, panel_group, panels};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, LANES};
@@ -60,7 +61,8 @@ pub fn forward(
     let &LinearShape { n, inputs, outputs } = shape;
     assert!(finish.bias.is_none_or(|bias| bias.len() == outputs), "length of the bias");
     assert!(finish.residual.is_none_or(|r| r.len() == y.len()), "length of the residual");
-    let product = Product { isa, n, depth: inputs, columns: outputs, x, finish };
+    let in_place = (n <= ROWS).then_some(weights);
+    let product = Product { isa, n, depth: inputs, columns: outputs, x, finish, in_place };
     product.run(y, |ks, first, width, packed| {
         for (k, packed) in ks.zip(packed.chunks_exact_mut(LANES)) {
             packed[..width].copy_from_slice(&weights[k * outputs + first..][..width]);
@@ -77,7 +79,8 @@ pub fn backward_data(isa: Isa, shape: &LinearShape, dy: &[f32], weights: &[f32],
     shape.check(dx, weights, dy);
     let &LinearShape { n, inputs, outputs } = shape;
     let finish = Finish::default();
-    let product = Product { isa, n, depth: outputs, columns: inputs, x: dy, finish };
+    let product =
+        Product { isa, n, depth: outputs, columns: inputs, x: dy, finish, in_place: None };
     product.run(dx, |ks, first, width, packed| {
         if width < LANES {
             packed.fill(0.0);
@@ -99,6 +102,8 @@ struct Product<'a> {
     columns: usize,
     x: &'a [f32],
     finish: Finish<'a>,
+    /// The weights, `[depth, columns]`, where they are not worth packing.
+    in_place: Option<&'a [f32]>,
 }
 
 impl Product<'_> {
@@ -136,33 +141,67 @@ impl Product<'_> {
         let first = some.start * LANES;
         let rows: Vec<Row> =
             samples.map(|i| Row { from: i * self.depth, to: i * self.columns + first }).collect();
-        let bias = self.finish.bias.map_or(std::ptr::null(), |bias| bias[first..].as_ptr());
-        let residual = self.finish.residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        let columns = (self.columns - first).min(some.len() * LANES);
+        let work = |ks: Range<usize>, weights: &[f32], packing| {
+            self.block(&rows, [first, columns], ks, weights, packing, y);
+        };
+        let mut done = 0;
+        if let Some(weights) = self.in_place {
+            // Rows after which as many floats follow as a panel that is not full reads too much.
+            let beyond = some.len() * LANES - columns;
+            let fit = self.depth - beyond.div_ceil(self.columns).min(self.depth);
+            if fit > 0 {
+                let packing = Packing { panel: LANES, step: self.columns };
+                work(0..fit, &weights[first..], packing);
+                done = fit;
+            }
+        }
         // At least once, so that a sum over nothing is written too.
-        for block in 0..self.depth.div_ceil(BLOCK).max(1) {
-            let ks = block * BLOCK..(block * BLOCK + BLOCK).min(self.depth);
+        while done < self.depth || done == 0 {
+            let ks = done..(done + BLOCK).min(self.depth);
             let len = ks.len() * LANES;
             for (i, panel) in some.clone().enumerate() {
                 let width = (self.columns - panel * LANES).min(LANES);
                 pack(ks.clone(), panel * LANES, width, &mut packed[i * len..][..len]);
             }
-            let last = ks.end == self.depth;
-            let free = (f32::NEG_INFINITY, f32::INFINITY);
-            // Rows lie in `x` and `y` (lengths checked by the public function), the columns of each
-            // item are its own.
-            self.isa.run(RowsTimesWeights {
-                source: self.x.as_ptr(),
-                output: y,
-                rows: &rows,
-                runs: &[Run { offset: ks.start, len: ks.len() }],
-                weights: packed.as_ptr(),
-                columns: (self.columns - first).min(some.len() * LANES),
-                bias,
-                residual: if last { residual } else { std::ptr::null() },
-                bounds: if last { self.finish.activation.bounds() } else { free },
-                accumulate: block > 0,
-            });
+            let packing = Packing::dense(ks.len());
+            done = ks.end;
+            work(ks, packed, packing);
+            if self.depth == 0 {
+                break;
+            }
         }
+    }
+
+    /// Adds the products of `ks` to the results of an item, and ends them with the last.
+    fn block(
+        &self,
+        rows: &[Row],
+        [first, columns]: [usize; 2],
+        ks: Range<usize>,
+        weights: &[f32],
+        packing: Packing,
+        y: *mut f32,
+    ) {
+        let bias = self.finish.bias.map_or(std::ptr::null(), |bias| bias[first..].as_ptr());
+        let residual = self.finish.residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        let last = ks.end == self.depth;
+        let free = (f32::NEG_INFINITY, f32::INFINITY);
+        // Rows lie in `x` and `y` (lengths checked by the public function), the columns of each
+        // item are its own; what is read of weights in place ends within them.
+        self.isa.run(RowsTimesWeights {
+            source: self.x.as_ptr(),
+            output: y,
+            rows,
+            runs: &[Run { offset: ks.start, len: ks.len() }],
+            weights: weights.as_ptr(),
+            packing,
+            columns,
+            bias,
+            residual: if last { residual } else { std::ptr::null() },
+            bounds: if last { self.finish.activation.bounds() } else { free },
+            accumulate: ks.start > 0,
+        });
     }
 }
 

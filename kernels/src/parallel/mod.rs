@@ -10,16 +10,27 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use pool::Order;
 use rayon::prelude::*;
 
-pub use pool::Pool;
+pub use pool::{Pool, alone};
 
 /// Runs `work(0)` to `work(items - 1)`, in any order, at the same time where threads are free: those
 /// of the [`Pool`] that is installed on this thread, else those of rayon's current pool.
 pub fn for_each(items: usize, work: impl Fn(usize) + Sync + Send) {
+    in_order(items, Order::Forwards, work);
+}
+
+/// The same, where each thread takes its last items first: what it has just read or written is still
+/// in its caches.
+pub fn for_each_backwards(items: usize, work: impl Fn(usize) + Sync + Send) {
+    in_order(items, Order::Backwards, work);
+}
+
+fn in_order(items: usize, order: Order, work: impl Fn(usize) + Sync + Send) {
     if items < 2 {
         (0..items).for_each(work);
-    } else if !pool::run(items, &work) {
+    } else if !pool::run(items, order, &work) {
         (0..items).into_par_iter().with_max_len(1).for_each(work);
     }
 }

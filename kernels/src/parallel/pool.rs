@@ -3,11 +3,16 @@
 //! A training step is some fifty operations of a fraction of a millisecond each. Waking a sleeping
 //! thread costs as much as a third of one, so between operations helpers look for the next one for
 //! half a millisecond before they sleep.
+//!
+//! Each thread has a part of the items to itself, the same part of every job, and helps with those of
+//! others when its own are done. So what a thread wrote for some images it finds in its own caches
+//! when the next operation asks for them: from core to core they would take far longer.
 
 use std::cell::{RefCell, UnsafeCell};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// How often a helper looks before it sleeps: about half a millisecond.
@@ -22,8 +27,8 @@ const JOB: u64 = 1 << 32;
 enum Team {
     /// This thread may ask these helpers.
     Leader(Arc<State>),
-    /// This thread helps: what it is asked to do it does alone.
-    Helper,
+    /// What this thread is asked to do it does alone, as a helper does.
+    Alone,
 }
 
 thread_local! {
@@ -40,9 +45,9 @@ pub struct Pool {
 #[derive(Debug)]
 struct State {
     /// [`OPEN`], the number of the job, and how many helpers work on it.
-    job: AtomicU64,
-    /// The next item that nobody has taken.
-    next: AtomicUsize,
+    job: Line<AtomicU64>,
+    /// The items that nobody has taken, a part for each thread: the leader's, then the helpers'.
+    parts: Vec<Line<Part>>,
     /// The job itself: written while nobody works, read by those who joined.
     work: UnsafeCell<Option<Work>>,
     /// Whether some thread leads.
@@ -55,10 +60,59 @@ struct State {
     looks: u32,
 }
 
+/// Something on cache lines of its own (of which CPUs fetch two at a time).
+#[derive(Debug)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// A range of items from which threads take the first or the last: its start and its end.
+#[derive(Debug)]
+struct Part(AtomicU64);
+
+impl Part {
+    fn set(&self, range: &Range<usize>) {
+        self.0.store((range.start as u64) << 32 | range.end as u64, Ordering::Relaxed);
+    }
+
+    /// Takes the first item, or the last.
+    fn take(&self, first: bool) -> Option<usize> {
+        let mut now = self.0.load(Ordering::Relaxed);
+        loop {
+            let (start, end) = (now >> 32, now & u64::from(u32::MAX));
+            if start >= end {
+                return None;
+            }
+            let next = if first { now + (1 << 32) } else { now - 1 };
+            match self.0.compare_exchange_weak(now, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(if first { start } else { end - 1 } as usize),
+                Err(other) => now = other,
+            }
+        }
+    }
+}
+
+/// The order in which a thread takes the items of its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The first first.
+    Forwards,
+    /// The last first.
+    Backwards,
+}
+
+impl Order {
+    fn all(self, items: usize, work: &(dyn Fn(usize) + Sync)) {
+        match self {
+            Self::Forwards => (0..items).for_each(work),
+            Self::Backwards => (0..items).rev().for_each(work),
+        }
+    }
+}
+
 /// A pointer to a job whose owner waits until nobody uses it any more.
 #[derive(Clone, Copy, Debug)]
 struct Work {
-    items: usize,
+    order: Order,
     run: *const (dyn Fn(usize) + Sync),
 }
 
@@ -78,8 +132,8 @@ impl Pool {
         let helpers = threads.max(1) - 1;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let state = Arc::new(State {
-            job: AtomicU64::new(0),
-            next: AtomicUsize::new(0),
+            job: Line(AtomicU64::new(0)),
+            parts: (0..=helpers).map(|_| Line(Part(AtomicU64::new(0)))).collect(),
             work: UnsafeCell::new(None),
             leading: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
@@ -104,12 +158,6 @@ impl Pool {
 
     /// Runs `work`; every `for_each` that this thread calls in it uses the pool.
     pub fn install<T>(&self, work: impl FnOnce() -> T) -> T {
-        struct Restore(Option<Team>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                TEAM.set(self.0.take());
-            }
-        }
         let _restore = Restore(TEAM.replace(Some(Team::Leader(Arc::clone(&self.state)))));
         work()
     }
@@ -125,41 +173,59 @@ impl Drop for Pool {
     }
 }
 
+struct Restore(Option<Team>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        TEAM.set(self.0.take());
+    }
+}
+
+/// Runs `work`; every `for_each` that this thread calls in it uses this thread only. For work that is
+/// so short that handing parts of it, and what they wrote, from core to core takes longer.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+    let _restore = Restore(TEAM.replace(Some(Team::Alone)));
+    work()
+}
+
 /// Runs all items on this thread's pool; `false` where it has none.
-pub(super) fn run(items: usize, work: &(dyn Fn(usize) + Sync)) -> bool {
+pub(super) fn run(items: usize, order: Order, work: &(dyn Fn(usize) + Sync)) -> bool {
     match TEAM.with_borrow(Clone::clone) {
         None => return false,
-        Some(Team::Helper) => (0..items).for_each(work),
-        Some(Team::Leader(state)) => state.lead(items, work),
+        Some(Team::Alone) => order.all(items, work),
+        Some(Team::Leader(state)) => state.lead(items, order, work),
     }
     true
 }
 
 impl State {
-    fn lead(&self, items: usize, work: &(dyn Fn(usize) + Sync)) {
+    fn lead(&self, items: usize, order: Order, work: &(dyn Fn(usize) + Sync)) {
+        let countable = u32::try_from(items).is_ok();
         // Where a job asks for a job, or another thread leads, the helpers are busy.
-        if self.sleeping.is_empty() || self.leading.swap(true, Ordering::Acquire) {
-            return (0..items).for_each(work);
+        if self.sleeping.is_empty() || !countable || self.leading.swap(true, Ordering::Acquire) {
+            return order.all(items, work);
         }
         // SAFETY: only the lifetime changes; below, this thread waits until no helper uses it.
         let run = unsafe {
             std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work)
         };
         // SAFETY: this thread leads alone; the last job is closed and all its helpers have left.
-        unsafe { *self.work.get() = Some(Work { items, run }) };
-        self.next.store(0, Ordering::Relaxed);
-        let number = self.job.load(Ordering::Relaxed).wrapping_add(JOB) & !OPEN;
-        self.job.store(number | OPEN, Ordering::SeqCst);
+        unsafe { *self.work.get() = Some(Work { order, run }) };
+        for (thread, Line(part)) in self.parts.iter().enumerate() {
+            part.set(&super::part(items, self.parts.len(), thread));
+        }
+        let number = self.job.0.load(Ordering::Relaxed).wrapping_add(JOB) & !OPEN;
+        self.job.0.store(number | OPEN, Ordering::SeqCst);
         for (sleeping, thread) in self.sleeping.iter().zip(self.threads.get().into_iter().flatten())
         {
             if sleeping.swap(false, Ordering::SeqCst) {
                 thread.unpark();
             }
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.take_items(items, work)));
+        let result = catch_unwind(AssertUnwindSafe(|| self.take_items(0, order, work)));
         // No helper joins from here on; those who did will leave.
-        self.job.fetch_and(!OPEN, Ordering::SeqCst);
-        while self.job.load(Ordering::Acquire) & (JOB - 1) != 0 {
+        self.job.0.fetch_and(!OPEN, Ordering::SeqCst);
+        while self.job.0.load(Ordering::Acquire) & (JOB - 1) != 0 {
             std::hint::spin_loop();
         }
         let panicked = self.panicked.swap(false, Ordering::Relaxed);
@@ -170,29 +236,36 @@ impl State {
         assert!(!panicked, "a compute thread panicked");
     }
 
-    fn take_items(&self, items: usize, work: &(dyn Fn(usize) + Sync)) {
-        loop {
-            let item = self.next.fetch_add(1, Ordering::Relaxed);
-            if item >= items {
-                return;
+    /// Does the items of this thread's part, then what others have left of theirs, from the end
+    /// that they do last.
+    fn take_items(&self, thread: usize, order: Order, work: &(dyn Fn(usize) + Sync)) {
+        let threads = self.parts.len();
+        let mut first = order == Order::Forwards;
+        for next in 0..threads {
+            let Line(part) = &self.parts[(thread + next) % threads];
+            while let Some(item) = part.take(first) {
+                work(item);
             }
-            work(item);
+            if next == 0 {
+                first = !first;
+            }
         }
     }
 
     fn help(&self, number: usize) {
-        TEAM.set(Some(Team::Helper));
+        TEAM.set(Some(Team::Alone));
         let (mut done, mut looks) = (0, 0);
         while !self.stop.load(Ordering::Relaxed) {
-            let job = self.job.load(Ordering::Acquire);
+            let job = self.job.0.load(Ordering::Acquire);
             if job & OPEN != 0 && job / JOB != done {
                 if self
                     .job
+                    .0
                     .compare_exchange(job, job + 1, Ordering::AcqRel, Ordering::Relaxed)
                     .is_ok()
                 {
                     done = job / JOB;
-                    self.join();
+                    self.join(number + 1);
                     looks = 0;
                 }
                 continue;
@@ -205,7 +278,7 @@ impl State {
             looks = 0;
             self.sleeping[number].store(true, Ordering::SeqCst);
             // A job that was opened before the leader could see the flag is not slept through.
-            let job = self.job.load(Ordering::SeqCst);
+            let job = self.job.0.load(Ordering::SeqCst);
             let waits = job & OPEN == 0 || job / JOB == done;
             if waits && !self.stop.load(Ordering::SeqCst) {
                 std::thread::park();
@@ -215,24 +288,26 @@ impl State {
     }
 
     /// Works on the job that this helper has joined, and leaves it.
-    fn join(&self) {
+    fn join(&self, thread: usize) {
         // SAFETY: the leader wrote the job before it opened it, and neither writes another nor lets
         // go of this one before this helper has left.
         let work = unsafe { *self.work.get() };
-        if let Some(Work { items, run }) = work {
+        if let Some(Work { order, run }) = work {
             // SAFETY: as above.
             let run = unsafe { &*run };
-            if catch_unwind(AssertUnwindSafe(|| self.take_items(items, run))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.take_items(thread, order, run))).is_err() {
                 self.panicked.store(true, Ordering::Relaxed);
             }
         }
-        self.job.fetch_sub(1, Ordering::Release);
+        self.job.0.fetch_sub(1, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::for_each;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::super::{for_each, for_each_backwards};
     use super::*;
 
     #[test]
@@ -243,11 +318,14 @@ mod tests {
                 for _ in 0..200 {
                     let done: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
                     pool.install(|| {
-                        for_each(items, |i| {
+                        let work = |i: usize| {
                             done[i].fetch_add(1, Ordering::Relaxed);
-                        });
+                        };
+                        for_each(items, work);
+                        for_each_backwards(items, work);
+                        alone(|| for_each(items, work));
                     });
-                    assert!(done.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+                    assert!(done.iter().all(|count| count.load(Ordering::Relaxed) == 3));
                 }
             }
         }

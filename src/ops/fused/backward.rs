@@ -28,6 +28,11 @@ pub(super) type Found = [Option<FlexTensor>; 6];
 
 /// The gradients of a block from that of its output.
 pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
+    let layer = saved.layer;
+    layer.with_threads(|| all_gradients(saved, dy, wanted))
+}
+
+fn all_gradients(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     let isa = Isa::best();
     let dy = channels_last(dy);
     let Saved { spec, layer, input, x, weight, tail } = saved;

@@ -8,7 +8,7 @@ use tinderbox_kernels::conv::pooled::{self, PooledShape};
 use tinderbox_kernels::conv::{self, Activation, ConvShape, Finish};
 use tinderbox_kernels::linear::{self, LinearShape};
 use tinderbox_kernels::pool::{self, PoolShape};
-use tinderbox_kernels::{Isa, buffer, norm};
+use tinderbox_kernels::{Isa, buffer, norm, parallel};
 
 use super::again::{Input, Normalised};
 use super::block::BlockInputs;
@@ -103,6 +103,11 @@ pub(super) enum SavedPool {
     GlobalAverage { n: usize, pixels: usize, channels: usize },
 }
 
+/// Multiplications for a single image below which one thread is faster than two: some 50
+/// microseconds. Several images are dealt to the threads; of a single one, what one thread writes
+/// the other has to fetch.
+const ALONE: usize = 4 << 20;
+
 /// The sizes of a layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LayerShape {
@@ -133,6 +138,15 @@ impl LayerShape {
                 Self::Linear(LinearShape { n, inputs, outputs })
             }
         }
+    }
+
+    /// Runs `work`, by this thread alone where there is too little for several.
+    pub(super) fn with_threads<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (images, multiplications) = match self {
+            Self::Conv(shape) => (shape.n, shape.multiplications()),
+            Self::Linear(shape) => (shape.n, shape.inputs * shape.outputs),
+        };
+        if images < 2 && multiplications < ALONE { parallel::alone(work) } else { work() }
     }
 
     /// The shape of the layer's output, `[N, C, H, W]`.
@@ -173,7 +187,7 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
     let isa = Isa::best();
     let keeps = matches!(keep, Keep::Needed(_));
     let block = Block { isa, spec, layer, keep: keeps, x: x.storage(), inputs: &inputs };
-    let Parts { y, mean, variance, tail } = match spec.norm {
+    let Parts { y, mean, variance, tail } = layer.with_threads(|| match spec.norm {
         Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
         Some(NormSpec { training: false, epsilon }) => {
             let (weight, bias) = block.folded(&weight, epsilon);
@@ -184,7 +198,7 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
             let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
             block.plain(weight.storage(), bias)
         }
-    };
+    });
     let saved = match (keep, layer) {
         (Keep::Nothing, _) => None,
         (Keep::Needed(Some(normalised)), LayerShape::Conv(_)) => Some(Input::Again(normalised)),

@@ -9,7 +9,7 @@ pub use weights::backward_weights;
 use super::{Activation, ConvShape};
 use crate::buffer::arbitrary;
 use crate::gemm::panels;
-use crate::gemm::tile::RowsTimesWeights;
+use crate::gemm::tile::{Packing, RowsTimesWeights};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, LANES};
 pub(crate) use plan::{Item, Plan, Windows};
@@ -115,6 +115,7 @@ pub(crate) unsafe fn run_item(isa: Isa, plan: &Plan, item: &Item, operands: &Ope
             rows: plan.rows_of(item),
             runs: &plan.runs,
             weights: operands.packed.as_ptr(),
+            packing: Packing::dense(depth),
             columns,
             bias,
             residual: operands.residual,

@@ -3,7 +3,7 @@
 
 use super::pool::{Place, activate, largest_of_four, put};
 use crate::conv::Activation;
-use crate::gemm::tile::{Row, Run, accumulate};
+use crate::gemm::tile::{Packing, Row, Run, accumulate};
 use crate::gemm::{panel_group, panels};
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -79,7 +79,8 @@ impl Pools<'_> {
                     g += 1;
                 }
                 let mut sums = [[self.start::<S, P>(first); FOUR]; G];
-                let weights = (self.weights.add(first * depth * LANES), depth * LANES);
+                let packing = Packing::dense(depth);
+                let weights = (self.weights.add(first * packing.panel), packing);
                 accumulate::<S, P, G, FOUR>(starts, self.windows, self.runs, weights, &mut sums);
                 // Not a loop: with indices that are constants the sums stay in registers.
                 self.finish::<S, P, G, 0>(at, first, &sums);

@@ -4,10 +4,8 @@
 
 use super::direct::Pools;
 use super::pool::PoolRows;
-use super::{PooledShape, Pooling};
-use crate::conv::direct::{
-    Operands as Band, Plan, Windows, forward_windows, pack_forward, run_item,
-};
+use super::{PooledShape, Pooling, pool_plan};
+use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
 use crate::conv::{Activation, Finish, winograd};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::Isa;
@@ -62,19 +60,9 @@ pub(in crate::conv) struct Results<'a> {
 /// Each register tile holds whole pools.
 fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Results<'_>) {
     let conv = &shape.conv;
-    let forward = forward_windows(conv, 0);
-    // The windows of a pool are those of one convolution whose kernel is a step larger.
-    let windows = Windows {
-        reach: [0, 1].map(|axis| forward.reach[axis] + conv.stride[axis]),
-        grid: [shape.ph(), shape.pw()],
-        step: conv.stride.map(|step| step * 2),
-        target: [shape.ph(), shape.pw(), conv.co],
-        ..forward
-    };
-    let plan = Plan::new(windows, 1);
+    let (plan, windows) = pool_plan(shape);
+    let &[first, right, below, last] = &windows[..] else { unreachable!("a pool of 2 x 2") };
     plan.check(operands.x.len(), shape.pooled_len());
-    let [_, width, channels] = plan.place();
-    let [down, right] = [conv.stride[0] * width * channels, conv.stride[1] * channels];
     let packed = pack_forward(conv, 0, operands.weights);
     for_each(plan.items(), |index| {
         let item = plan.item(index);
@@ -86,7 +74,7 @@ fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: 
             isa.run(Pools {
                 source: plan.source(&item, operands.x, scratch).as_ptr(),
                 pools: plan.rows_of(&item),
-                windows: [0, right, down, down + right],
+                windows: [first, right, below, last],
                 runs: &plan.runs,
                 weights: packed.as_ptr(),
                 columns: conv.co,

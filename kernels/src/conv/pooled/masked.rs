@@ -4,8 +4,8 @@
 //! The sparse way reads a run of inputs for one chosen element; with one or three input channels the
 //! runs are too short for that to pay.
 
-use super::{PooledShape, Windows};
-use crate::conv::direct::{Plan, add_parts, forward_windows};
+use super::{PooledShape, Windows, pool_plan};
+use crate::conv::direct::add_parts;
 use crate::gemm::tile::Row;
 use crate::gemm::{ROWS, panels};
 use crate::parallel::{Shared, for_each, part, with_scratch};
@@ -34,23 +34,10 @@ pub(super) fn backward_weights(
     slots: &[u8],
     dw: &mut [f32],
 ) {
-    let (conv, pool) = (&shape.conv, shape.pool);
-    let mut windows = forward_windows(conv, 0);
-    windows.grid = [shape.ph(), shape.pw()];
-    windows.target = [shape.ph(), shape.pw(), conv.co];
-    for axis in 0..2 {
-        windows.reach[axis] += (pool - 1) * conv.stride[axis];
-        windows.step[axis] *= pool;
-    }
-    let plan = Plan::new(windows, 1);
+    let conv = &shape.conv;
+    let (plan, offsets) = pool_plan(shape);
     plan.check(x.len(), dy.len());
     let taps = plan.taps();
-    let [_, width, channels] = plan.place();
-    let offsets: Vec<usize> = (0..pool * pool)
-        .map(|slot| {
-            (slot / pool * conv.stride[0] * width + slot % pool * conv.stride[1]) * channels
-        })
-        .collect();
     let len = taps.len() * panels(conv.co) * LANES;
     let parts = PARTS.min(plan.items().max(1));
     let mut sums = vec![0.0; parts * len];

@@ -28,6 +28,7 @@ pub use pool::{Pooling, pool_rows};
 pub use weights::backward_weights;
 
 use super::ConvShape;
+use super::direct::{Plan, forward_windows};
 
 /// The slot of an element that has no gradient.
 pub const DEAD: u8 = u8::MAX;
@@ -85,6 +86,25 @@ impl PooledShape {
     pub fn pooled_len(&self) -> usize {
         self.conv.n * self.image_len()
     }
+}
+
+/// The work per pooled element instead of per output, and where the windows of a pool's outputs are,
+/// in floats from that of the first: together they span what one larger window does.
+fn pool_plan(shape: &PooledShape) -> (Plan, Vec<usize>) {
+    let (conv, pool) = (&shape.conv, shape.pool);
+    let mut windows = forward_windows(conv, 0);
+    windows.grid = [shape.ph(), shape.pw()];
+    windows.target = [shape.ph(), shape.pw(), conv.co];
+    for axis in 0..2 {
+        windows.reach[axis] += (pool - 1) * conv.stride[axis];
+        windows.step[axis] *= pool;
+    }
+    let plan = Plan::new(windows, 1);
+    let [_, width, channels] = plan.place();
+    let place = |slot: usize| {
+        (slot / pool * conv.stride[0] * width + slot % pool * conv.stride[1]) * channels
+    };
+    (plan, (0..pool * pool).map(place).collect())
 }
 
 /// Where the windows of outputs lie in a padded input image `[padded h, padded w, ci]`, in floats. A

@@ -27,6 +27,8 @@ mod transform;
 mod weights;
 mod write;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::pooled::{self, PooledShape};
 use super::{Activation, ConvShape};
 use crate::parallel::Shared;
@@ -41,6 +43,13 @@ const TRANSFORM: usize = 300;
 /// Cycles to transform sixteen kernels, about.
 const WEIGHTS: usize = 400;
 
+static ALLOWED: AtomicBool = AtomicBool::new(true);
+
+/// Says whether this form may ever be chosen, in the whole process.
+pub fn allow(allowed: bool) {
+    ALLOWED.store(allowed, Ordering::Relaxed);
+}
+
 /// Whether this form can compute the convolution.
 #[must_use]
 pub fn applies(shape: &ConvShape) -> bool {
@@ -50,10 +59,10 @@ pub fn applies(shape: &ConvShape) -> bool {
 
 /// Whether this form should be faster than a direct one: counts registers of sixteen floats that
 /// are multiplied or moved, including padded channels, parts of tiles outside of the image, and
-/// rows that fill up a register tile.
+/// rows that fill up a register tile. Never where it is not allowed.
 #[must_use]
 pub fn wins(shape: &ConvShape) -> bool {
-    if !applies(shape) || shape.n == 0 {
+    if !applies(shape) || shape.n == 0 || !ALLOWED.load(Ordering::Relaxed) {
         return false;
     }
     shape.check();
@@ -61,7 +70,7 @@ pub fn wins(shape: &ConvShape) -> bool {
     let (ci, co) = (shape.ci, shape.co.div_ceil(LANES));
     let direct = shape.n * oh * ow * 9 * ci * co;
     let tiles = Tiles::over(shape.n, [oh, ow]).count();
-    let products = tiles.next_multiple_of(product::TILE) * layout::FREQUENCIES * ci * co;
+    let products = tiles.next_multiple_of(product::HALF) * layout::FREQUENCIES * ci * co;
     let transforms = tiles * TRANSFORM * (ci.div_ceil(LANES) + co);
     let weights = ci * co * WEIGHTS;
     products + transforms + weights < direct

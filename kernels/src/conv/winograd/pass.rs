@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Layout, Matrices};
-use super::product::{Product, TILE};
+use super::product::{HALF, Product, TILE};
 use super::tiles::{Images, Of, Read, Tiles};
 use super::weights::{self, Taps};
 use super::write::{Write, WritePooled};
@@ -104,8 +104,12 @@ impl Steps<'_> {
         let (ci, co) = (self.convolution.input.channels, self.convolution.output.channels);
         let (tiles, bytes) = (self.tiles.count(), bytes_per_tile(ci, co));
         let own = (OWN / bytes).max(FEWEST) / TILE * TILE;
-        let fused = tiles >= own * BLOCKS;
-        let size = if fused { own } else { (COMMON / bytes).max(own).min(tiles) };
+        // All transformed weights are read for each block: from a thread's own cache if they fit.
+        let least =
+            if self.weights.layout.floats() * size_of::<f32>() <= OWN { FEWEST } else { own };
+        let each = tiles.div_ceil(BLOCKS).clamp(least, own);
+        let fused = tiles >= each * BLOCKS;
+        let size = if fused { each } else { (COMMON / bytes).max(own).min(tiles) };
         let rows = size.next_multiple_of(TILE);
         let v = Layout::plain(rows, ci);
         let m = Layout::grouped(rows, co, panels);
@@ -163,7 +167,7 @@ impl Steps<'_> {
             a_step: 1,
             b: self.weights.group(frequency, group),
             c: m.group(frequency, group),
-            rows: rows.next_multiple_of(TILE),
+            rows: rows.next_multiple_of(HALF),
             depth,
             panels: m.layout.width(group),
             add: false,

@@ -8,6 +8,8 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows of a register tile.
 pub(super) const TILE: usize = 6;
+/// Rows of the last tile, where there are no more.
+pub(super) const HALF: usize = TILE / 2;
 
 /// Floats of the right matrix that are used for all rows before the next are: half a level-1 cache.
 const BLOCK: usize = 4096;
@@ -22,7 +24,7 @@ pub(super) struct Product {
     pub(super) a_step: usize,
     pub(super) b: *const f32,
     pub(super) c: *mut f32,
-    /// A multiple of [`TILE`].
+    /// A multiple of [`HALF`].
     pub(super) rows: usize,
     pub(super) depth: usize,
     /// At most `S::PANELS`.
@@ -70,7 +72,11 @@ impl Product {
                     let a = self.a.add(row * self.a_row + range.start * self.a_step);
                     let b = self.b.add(range.start * W * LANES);
                     let c = self.c.add(row * W * LANES);
-                    self.tile::<S, W>(a, b, c, range.len(), add);
+                    if row + TILE <= self.rows {
+                        self.tile::<S, W, TILE>(a, b, c, range.len(), add);
+                    } else {
+                        self.tile::<S, W, HALF>(a, b, c, range.len(), add);
+                    }
                 }
                 row += TILE;
             }
@@ -78,9 +84,9 @@ impl Product {
     }
 
     /// # Safety
-    /// `a` must have `TILE` rows of `depth` floats, `b` and `c` as many of their rows.
+    /// `a` must have `R` rows of `depth` floats, `b` and `c` as many of their rows.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const W: usize>(
+    unsafe fn tile<S: Simd, const W: usize, const R: usize>(
         &self,
         a: *const f32,
         b: *const f32,
@@ -90,9 +96,9 @@ impl Product {
     ) {
         // SAFETY: as the caller promises.
         unsafe {
-            let mut sums = [[S::splat(0.0); W]; TILE];
+            let mut sums = [[S::splat(0.0); W]; R];
             if add {
-                for r in 0..TILE {
+                for r in 0..R {
                     for p in 0..W {
                         sums[r][p] = S::load(c.add((r * W + p) * LANES));
                     }
@@ -104,7 +110,7 @@ impl Product {
                 for p in 0..W {
                     right[p] = S::load(b.add(p * LANES));
                 }
-                for r in 0..TILE {
+                for r in 0..R {
                     let left = S::splat(*a.add(r * self.a_row));
                     for p in 0..W {
                         sums[r][p] = S::fma(left, right[p], sums[r][p]);
@@ -113,7 +119,7 @@ impl Product {
                 a = a.wrapping_add(self.a_step);
                 b = b.wrapping_add(W * LANES);
             }
-            for r in 0..TILE {
+            for r in 0..R {
                 for p in 0..W {
                     S::store(c.add((r * W + p) * LANES), sums[r][p]);
                 }

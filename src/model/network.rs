@@ -10,7 +10,7 @@ use super::spec::{self, Spec};
 use super::{Classifier, Pass};
 use crate::base::Result;
 use crate::base::draw::{Draw, Purpose};
-use crate::ops::{Layer, Tail, block};
+use crate::ops::{Layer, Prepared, Tail, block};
 
 /// A network built from a [`Spec`].
 #[derive(Module, Debug)]
@@ -28,6 +28,8 @@ struct Parameters {
     conv: Option<Conv2d>,
     linear: Option<Linear>,
     norm: Option<BatchNorm>,
+    #[module(skip)]
+    prepared: Prepared,
 }
 
 impl Network {
@@ -84,6 +86,7 @@ impl Classifier for Network {
                 activation: block_spec.activation,
                 pool: block_spec.pool,
                 training: pass.training,
+                prepared: Some(&layer.prepared),
             };
             let y = block(layer.layer(), x, tail);
             outputs.push(Some(pass.dropout(y, block_spec.dropout, i as u16)));
@@ -125,7 +128,7 @@ impl Parameters {
                 .with_momentum(norm.momentum)
                 .init(device)
         });
-        Self { conv, linear, norm }
+        Self { conv, linear, norm, prepared: Prepared::default() }
     }
 
     fn layer(&self) -> Layer<'_> {

@@ -9,7 +9,7 @@ use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
 use serde::{Deserialize, Serialize};
 
-use super::fused;
+use super::fused::{self, Prepared};
 
 /// An activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,8 @@ pub struct Tail<'a> {
     pub pool: Option<Pool>,
     /// Whether this is a training step.
     pub training: bool,
+    /// Where the layer keeps its weights in another form for passes over few images.
+    pub prepared: Option<&'a Prepared>,
 }
 
 /// Computes one block on `x`, `[N, C, H, W]`. A dense layer answers with height and width 1.

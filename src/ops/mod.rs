@@ -13,4 +13,5 @@ mod pass;
 pub mod threads;
 
 pub use block::{Activation, Layer, Pool, Tail, block};
+pub use fused::Prepared;
 pub use pass::Pass;

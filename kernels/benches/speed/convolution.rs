@@ -37,7 +37,7 @@ impl Data {
     }
 
     fn finish(bias: &[f32]) -> Finish<'_> {
-        Finish { bias: Some(bias), residual: None, activation: Activation::Relu }
+        Finish { bias: Some(bias), residual: None, activation: Activation::Relu, memo: None }
     }
 }
 
@@ -56,6 +56,7 @@ kernels! {
             weights: &d.weights,
             bias: Some(&d.bias),
             activation: Activation::Relu,
+            memo: None,
         };
         winograd::forward(isa, shape, &d.x, parameters, &mut d.y);
     };

@@ -42,7 +42,7 @@ mod linear {
     kernels! {
         linear_forward: shapes(), operations, |isa, shape, d| {
             let (bias, activation) = (Some(&d.bias[..]), Activation::Relu);
-            let finish = Finish { bias, residual: None, activation };
+            let finish = Finish { bias, residual: None, activation, memo: None };
             linear::forward(isa, shape, &d.x, &d.weights, finish, &mut d.y);
         };
         linear_data: shapes(), operations, |isa, shape, d| {

@@ -5,6 +5,7 @@
 
 pub mod depthwise;
 pub mod direct;
+mod memo;
 pub mod pooled;
 pub mod reference;
 mod shape;
@@ -13,6 +14,7 @@ mod tests;
 pub mod winograd;
 
 pub use direct::Finish;
+pub use memo::Memo;
 pub use shape::{Activation, ConvShape};
 
 use crate::simd::Isa;
@@ -29,11 +31,11 @@ pub fn forward(
     finish: Finish<'_>,
     y: &mut [f32],
 ) {
-    let Finish { bias, residual, activation } = finish;
+    let Finish { bias, residual, activation, memo } = finish;
     if residual.is_none() && depthwise::applies(shape) {
         depthwise::forward(isa, shape, depthwise::Input { x, weights, bias }, activation, y);
     } else if residual.is_none() && winograd::wins(shape) {
-        let parameters = winograd::Parameters { weights, bias, activation };
+        let parameters = winograd::Parameters { weights, bias, activation, memo };
         winograd::forward(isa, shape, x, parameters, y);
     } else {
         direct::forward(isa, shape, x, weights, finish, y);

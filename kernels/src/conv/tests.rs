@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::direct::{self, Finish};
-use super::{Activation, ConvShape, reference};
+use super::{Activation, ConvShape, Memo, reference};
 use crate::simd::Isa;
 use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
@@ -58,9 +58,16 @@ fn check(shape: &ConvShape) {
         assert_close(&what("forward"), &y, &plain, &plain_size, terms(depth));
 
         let (bias, residual) = (Some(&bias[..]), Some(&dy[..]));
-        let finish = Finish { bias, residual, activation: Activation::Relu6 };
+        let finish = Finish { bias, residual, activation: Activation::Relu6, memo: None };
         direct::forward(isa, shape, &x, &w, finish, &mut y);
         assert_close(&what("finished"), &y, &finished, &finished_size, terms(depth));
+        let memo = Memo::default();
+        for _ in 0..2 {
+            let mut again = trial.output(shape.output_len());
+            let finish = Finish { memo: Some(&memo), ..finish };
+            direct::forward(isa, shape, &x, &w, finish, &mut again);
+            assert_eq!(*y, *again, "{}", what("with weights that were kept"));
+        }
 
         let mut dx = trial.output(shape.input_len());
         direct::backward_data(isa, shape, &dy, &w, &mut dx);

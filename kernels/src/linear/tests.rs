@@ -31,7 +31,7 @@ fn check(shape: &LinearShape) {
 
         let mut y = trial.output(n * outputs);
         let (bias, residual) = (Some(&bias[..]), Some(&dy[..]));
-        let finish = Finish { bias, residual, activation: Activation::Relu };
+        let finish = Finish { bias, residual, activation: Activation::Relu, memo: None };
         forward(isa, shape, &x, &w, finish, &mut y);
         assert_close(&what("forward"), &y, &y_exact, &y_size, 4 + inputs);
 

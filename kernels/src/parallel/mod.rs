@@ -91,26 +91,48 @@ impl<'a, T> Shared<'a, T> {
 }
 
 /// Sixteen floats on a cache line of their own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
+/// Floats that start at a cache line.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(Vec<Line>);
+
+impl Lines {
+    /// Room for `len` floats.
+    pub(crate) fn new(len: usize) -> Self {
+        Self(vec![Line([0.0; 16]); len.div_ceil(16)])
+    }
+
+    /// The first `len`.
+    pub(crate) fn floats(&self, len: usize) -> &[f32] {
+        assert!(len <= self.0.len() * 16, "{len} floats in {} lines", self.0.len());
+        // SAFETY: a line is sixteen floats without anything between, and there are enough.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), len) }
+    }
+
+    /// The first `len`.
+    pub(crate) fn floats_mut(&mut self, len: usize) -> &mut [f32] {
+        assert!(len <= self.0.len() * 16, "{len} floats in {} lines", self.0.len());
+        // SAFETY: as for `floats`, and borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), len) }
+    }
+}
+
 thread_local! {
-    static BUFFERS: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+    static BUFFERS: RefCell<Vec<Lines>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `work` with a buffer of `len` floats, 64-byte aligned, whose contents are whatever its last
 /// user left. Buffers are kept by their thread and used again.
 pub fn with_scratch<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
     let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let lines = len.div_ceil(16);
-    if buffer.len() < lines {
-        buffer.clear(); // nothing of the old contents is copied
-        buffer.resize(lines, Line([0.0; 16]));
+    if buffer.0.len() * 16 < len {
+        drop(buffer); // nothing of the old contents is copied
+        buffer = Lines::new(len);
     }
-    // SAFETY: the buffer holds at least `len` initialised floats, and is borrowed by nobody else.
-    let floats = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<f32>(), len) };
-    let result = work(floats);
+    let result = work(buffer.floats_mut(len));
     BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
     result
 }

@@ -35,7 +35,7 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
 fn all_gradients(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     let isa = Isa::best();
     let dy = channels_last(dy);
-    let Saved { spec, layer, input, x, weight, tail } = saved;
+    let Saved { activation, layer, input, x, weight, tail } = saved;
     let (norm, z, pool) = match tail {
         SavedTail::Pooled { shape, slots } => {
             let back = PooledBack { isa, shape, slots: &slots, dy: dy.storage() };
@@ -47,7 +47,7 @@ fn all_gradients(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
         Some(pool) => unpool(isa, &pool, dy.storage(), layer.output()),
         None => dy,
     };
-    let mut back = Tail { isa, activation: spec.activation, z, norm, wanted }.run(dz);
+    let mut back = Tail { isa, activation, z, norm, wanted }.run(dz);
     let mut found = [const { None }; 6];
     found[3] = back.gamma.take();
     found[4] = back.beta.take();

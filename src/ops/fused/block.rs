@@ -122,8 +122,8 @@ impl Backward<Flex, 6> for BlockBackward {
 /// Computes a block with the kernels.
 pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
     let device = x.device();
-    let none = || Tensor::<1>::zeros([0], &device).into_dispatch();
-    let or_none = |tensor: Option<DispatchTensor>| tensor.unwrap_or_else(none);
+    let none = Tensor::<1>::empty([0], &device).into_dispatch();
+    let or_none = |tensor: Option<DispatchTensor>| tensor.unwrap_or_else(|| none.clone());
     let here = |tensor: Tensor<1>| tensor.to_device(&device).into_dispatch();
     let [_, _, h, w] = x.dims();
     let (weight, bias) = match layer {
@@ -150,6 +150,7 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
             None => tinderbox_kernels::conv::Activation::None,
         },
         pool: tail.pool,
+        prepared: tail.prepared.cloned(),
     };
     let (y, mean, variance) = <Dispatch as BlockOps>::fused_block(inputs, spec);
     let y = Tensor::<4>::from_dispatch(y);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::pooled::{self, PooledShape};
-use tinderbox_kernels::conv::{self, Activation, ConvShape, Finish};
+use tinderbox_kernels::conv::{self, Activation, ConvShape, Finish, Memo};
 use tinderbox_kernels::linear::{self, LinearShape};
 use tinderbox_kernels::pool::{self, PoolShape};
 use tinderbox_kernels::{Isa, buffer, norm, parallel};
 
 use super::again::{Input, Normalised};
 use super::block::BlockInputs;
+use super::prepared::{FEW, Prepared};
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
     is_channels_last, turn_rows,
@@ -19,12 +20,13 @@ use super::tensor::{
 use crate::ops::Pool;
 
 /// What a block computes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BlockSpec {
     pub(super) layer: LayerSpec,
     pub(super) norm: Option<NormSpec>,
     pub(super) activation: Activation,
     pub(super) pool: Option<Pool>,
+    pub(super) prepared: Option<Prepared>,
 }
 
 /// The layer that a block starts with.
@@ -62,7 +64,7 @@ pub(super) enum Keep {
 /// What a backward pass needs.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
-    pub spec: BlockSpec,
+    pub activation: Activation,
     pub layer: LayerShape,
     /// The shape of the input.
     pub input: [usize; 4],
@@ -189,22 +191,15 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
     let block = Block { isa, spec, layer, keep: keeps, x: x.storage(), inputs: &inputs };
     let Parts { y, mean, variance, tail } = layer.with_threads(|| match spec.norm {
         Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
-        Some(NormSpec { training: false, epsilon }) => {
-            let (weight, bias) = block.folded(&weight, epsilon);
-            block.plain(&weight, Some(&bias))
-        }
-        None => {
-            let bias = in_order(inputs.bias.clone());
-            let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
-            block.plain(weight.storage(), bias)
-        }
+        norm => block.without_statistics(&weight, norm),
     });
     let saved = match (keep, layer) {
         (Keep::Nothing, _) => None,
         (Keep::Needed(Some(normalised)), LayerShape::Conv(_)) => Some(Input::Again(normalised)),
         (Keep::Needed(_), _) => Some(Input::Kept(x)),
     };
-    let saved = saved.map(|x| Saved { spec: *spec, layer, input, x, weight, tail });
+    let activation = spec.activation;
+    let saved = saved.map(|x| Saved { activation, layer, input, x, weight, tail });
     Outcome { y, mean: flat(mean), variance: flat(variance), saved }
 }
 
@@ -272,8 +267,35 @@ impl Block<'_> {
         (weight, shift)
     }
 
-    /// A block without batch statistics.
-    fn plain(&self, weight: &[f32], bias: Option<&[f32]>) -> Parts {
+    /// A block whose norm, if it has one, does not look at the batch.
+    fn without_statistics(&self, weight: &FlexTensor, norm: Option<NormSpec>) -> Parts {
+        let few = !self.keep && self.inputs.x.layout().shape()[0] <= FEW;
+        let make = || match norm {
+            Some(norm) => self.folded(weight, norm.epsilon),
+            None => (Vec::new(), Vec::new()),
+        };
+        let prepared = match (&self.spec.prepared, self.layer) {
+            (Some(prepared), LayerShape::Conv(_)) if few => Some(prepared.get(self.inputs, make)),
+            _ => None,
+        };
+        let made;
+        let (folded, memo) = match &prepared {
+            Some(prepared) => (&prepared.values, Some(&prepared.memo)),
+            None => {
+                made = make();
+                (&made, None)
+            }
+        };
+        if norm.is_some() {
+            return self.plain(&folded.0, Some(&folded.1), memo);
+        }
+        let bias = in_order(self.inputs.bias.clone());
+        let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
+        self.plain(weight.storage(), bias, memo)
+    }
+
+    /// A block without a norm.
+    fn plain(&self, weight: &[f32], bias: Option<&[f32]>, memo: Option<&Memo>) -> Parts {
         let addend = self.addend();
         let activation = self.spec.activation;
         if let (LayerShape::Conv(shape), Some(pool), None) = (self.layer, self.spec.pool, &addend)
@@ -282,14 +304,19 @@ impl Block<'_> {
             let [n, ph, pw, co] = [shape.conv.n, shape.ph(), shape.pw(), shape.conv.co];
             let mut y = buffer::arbitrary(n * ph * pw * co);
             let mut slots = self.keep.then(|| vec![0; y.len()]);
-            let operands = pooled::Operands { x: self.x, weights: weight, bias, activation };
+            let operands = pooled::Operands { x: self.x, weights: weight, bias, activation, memo };
             pooled::forward(self.isa, &shape, operands, &mut y, slots.as_deref_mut());
             let tail = SavedTail::Pooled { shape, slots: Arc::new(slots.unwrap_or_default()) };
             let y = from_channels_last(y, [n, co, ph, pw]);
             return Parts { y, mean: Vec::new(), variance: Vec::new(), tail };
         }
         let residual = addend.as_ref().map(FlexTensor::storage::<f32>);
-        let y = self.layer.forward(self.isa, self.x, weight, Finish { bias, residual, activation });
+        let y = self.layer.forward(
+            self.isa,
+            self.x,
+            weight,
+            Finish { bias, residual, activation, memo },
+        );
         let y = from_channels_last(y, self.layer.output());
         let kept = self.keep.then(|| y.clone());
         self.pooled(y, kept, None, [Vec::new(), Vec::new()])

@@ -10,6 +10,7 @@ mod block;
 mod dropout;
 mod forward;
 mod loss;
+mod prepared;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod update;
 pub(super) use block::block;
 pub use dropout::dropout;
 pub use loss::cross_entropy;
+pub use prepared::Prepared;
 pub use update::{adam, sgd, sum_of_squares};
 
 use burn::backend::DispatchDevice;

@@ -5,6 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::Prepared;
 use crate::base::draw::{Draw, Purpose};
 use crate::ops::block::{Activation, Layer, Pool, Tail, composed};
 #[cfg(feature = "ndarray")]
@@ -41,6 +42,7 @@ impl Case {
             activation: self.activation,
             pool: self.pool,
             training: self.training,
+            prepared: None,
         };
         let y = run(self.layer(), self.x.clone(), tail);
         let mut found = vec![values(y.clone())];
@@ -132,7 +134,7 @@ fn conv_case(device: &Device, sizes: Sizes) -> Case {
         activation: None,
         pool: None,
         add: None,
-        x: x.require_grad(),
+        x: if device.is_autodiff() { x.require_grad() } else { x },
         training: true,
     }
 }
@@ -275,7 +277,7 @@ fn a_chain_of_norms_keeps_its_gradients() {
     let run = |run: Run| {
         let block = |case: &Case, x, add, activation| {
             let norm = case.norm.as_ref();
-            run(case.layer(), x, Tail { norm, add, activation, training: true, pool: None })
+            run(case.layer(), x, Tail { norm, add, activation, training: true, ..Tail::default() })
         };
         let a = block(&first, first.x.clone(), None, Some(Activation::Relu));
         let b = block(&second, a.clone(), Some(a), None);
@@ -291,4 +293,33 @@ fn a_chain_of_norms_keeps_its_gradients() {
         found
     };
     close("norms", &run(super::block), &run(composed));
+}
+
+/// Whether the weights or the norm's statistics change, what was made of the old is not used.
+#[test]
+fn prepared_weights_are_made_anew_when_they_change() {
+    let device = Device::flex();
+    let sizes = Sizes { channels: [32, 33], ..PLAIN }; // Winograd's form wins
+    for normed in [false, true] {
+        let mut case = Case { training: false, ..conv_case(&device, sizes) };
+        if normed {
+            case = with_norm(case, 33, &device);
+        }
+        let prepared = Prepared::default();
+        let run = |case: &Case, prepared| {
+            let (norm, activation) = (case.norm.as_ref(), Some(Activation::Relu));
+            let tail = Tail { norm, activation, prepared, ..Tail::default() };
+            values(super::block(case.layer(), case.x.clone(), tail))
+        };
+        for round in 0..3 {
+            let fresh = run(&case, None);
+            assert_eq!(run(&case, Some(&prepared)), fresh, "round {round}");
+            assert_eq!(run(&case, Some(&prepared)), fresh, "round {round}, again");
+            if let Some(norm) = &case.norm {
+                norm.running_mean.update(norm.running_mean.value_sync() + 0.5);
+            } else if let Some(conv) = &mut case.conv {
+                conv.weight = Param::from_tensor(conv.weight.val() * 1.5);
+            }
+        }
+    }
 }

@@ -6,7 +6,8 @@ mod weights;
 pub(crate) use weights::add_parts;
 pub use weights::backward_weights;
 
-use super::{Activation, ConvShape};
+use super::memo::packed;
+use super::{Activation, ConvShape, Memo};
 use crate::buffer::arbitrary;
 use crate::gemm::panels;
 use crate::gemm::tile::{Packing, RowsTimesWeights};
@@ -23,6 +24,8 @@ pub struct Finish<'a> {
     pub residual: Option<&'a [f32]>,
     /// Applied last.
     pub activation: Activation,
+    /// Where a form of the weights may be kept.
+    pub memo: Option<&'a Memo>,
 }
 
 /// `y = activation(conv(x, weights) + bias + residual)`.
@@ -42,9 +45,11 @@ pub fn forward(
     assert!(finish.bias.is_none_or(|bias| bias.len() == shape.co), "length of the bias");
     assert!(finish.residual.is_none_or(|r| r.len() == y.len()), "length of the residual");
     for group in 0..shape.groups {
-        let packed = pack_forward(shape, group, weights);
+        let memo = finish.memo.filter(|_| shape.groups == 1);
+        let mut here = Vec::new();
+        let packed = packed(memo, &mut here, || pack_forward(shape, group, weights));
         let plan = Plan::new(forward_windows(shape, group), 1);
-        run(isa, &plan, x, &packed, finish, y);
+        run(isa, &plan, x, packed, finish, y);
     }
 }
 

@@ -6,6 +6,7 @@ use super::direct::Pools;
 use super::pool::PoolRows;
 use super::{PooledShape, Pooling, pool_plan};
 use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
+use crate::conv::memo::{Memo, packed};
 use crate::conv::{Activation, Finish, winograd};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::Isa;
@@ -21,6 +22,8 @@ pub struct Operands<'a> {
     pub bias: Option<&'a [f32]>,
     /// Between the convolution and the pool.
     pub activation: Activation,
+    /// Where a form of the weights may be kept.
+    pub memo: Option<&'a Memo>,
 }
 
 /// Computes `y` and, where a backward pass follows, `slots`, both `[n, ph, pw, co]`.
@@ -63,7 +66,8 @@ fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: 
     let (plan, windows) = pool_plan(shape);
     let &[first, right, below, last] = &windows[..] else { unreachable!("a pool of 2 x 2") };
     plan.check(operands.x.len(), shape.pooled_len());
-    let packed = pack_forward(conv, 0, operands.weights);
+    let mut here = Vec::new();
+    let packed = packed(operands.memo, &mut here, || pack_forward(conv, 0, operands.weights));
     for_each(plan.items(), |index| {
         let item = plan.item(index);
         let place = plan.target(&item);
@@ -98,7 +102,8 @@ fn by_bands(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Res
     windows.target = [rows, columns, co];
     let plan = Plan::new(windows, pool);
     plan.check(x.len(), shape.conv.n * rows * columns * co);
-    let packed = pack_forward(&shape.conv, 0, weights);
+    let mut here = Vec::new();
+    let packed = packed(operands.memo, &mut here, || pack_forward(&shape.conv, 0, weights));
     let finish = Finish { bias, ..Finish::default() };
     let pooling = Pooling { pool, ow: columns, co, activation: operands.activation };
     for_each(plan.items(), |index| {
@@ -107,7 +112,7 @@ fn by_bands(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Res
         with_scratch(len, |band| {
             let residual = std::ptr::null();
             let output = band.as_mut_ptr();
-            let band_operands = Band { x, packed: &packed, finish, output, residual };
+            let band_operands = Band { x, packed, finish, output, residual };
             // SAFETY: `Plan::check` has passed for `x`; the item's windows are written one after
             // another from the start of `band`, which has room for them and is nobody else's.
             unsafe { run_item(isa, &plan, &item, &band_operands) };

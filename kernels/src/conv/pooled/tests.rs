@@ -122,7 +122,8 @@ fn forward_agrees(shape: &PooledShape, activation: Activation) {
         let [x, weights, bias] = trial.copies([&x, &w, &bias]);
         let mut y = trial.output(shape.pooled_len());
         let mut slots = trial.copy(&vec![99; y.len()]);
-        let operands = Operands { x: &x, weights: &weights, bias: Some(&bias), activation };
+        let operands =
+            Operands { x: &x, weights: &weights, bias: Some(&bias), activation, memo: None };
         forward(trial.isa, shape, operands, &mut y, Some(&mut slots));
         let mut alone = trial.output(y.len());
         forward(trial.isa, shape, operands, &mut alone, None);

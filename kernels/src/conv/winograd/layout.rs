@@ -74,7 +74,7 @@ pub(super) struct Matrices<'a> {
     buffer: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: the buffer is borrowed exclusively for 'a, and whoever writes through the pointer promises
+// SAFETY: the buffer is borrowed for 'a, exclusively or without being written to, and whoever writes through the pointer promises
 // that no other thread touches the same floats.
 unsafe impl Send for Matrices<'_> {}
 // SAFETY: as for `Send`.
@@ -86,6 +86,15 @@ impl<'a> Matrices<'a> {
     pub(super) fn new(buffer: &'a mut [f32], layout: Layout) -> Self {
         assert!(buffer.len() >= layout.floats(), "{} floats for {layout:?}", buffer.len());
         Self { start: buffer.as_mut_ptr(), layout, buffer: PhantomData }
+    }
+
+    /// The same for matrices that nobody writes to.
+    ///
+    /// # Panics
+    /// As `new`.
+    pub(super) fn read_only(buffer: &'a [f32], layout: Layout) -> Self {
+        assert!(buffer.len() >= layout.floats(), "{} floats for {layout:?}", buffer.len());
+        Self { start: buffer.as_ptr().cast_mut(), layout, buffer: PhantomData }
     }
 
     /// The pointer to a row of a panel, at frequency 0; the other frequencies follow at

@@ -30,7 +30,7 @@ mod write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pooled::{self, PooledShape};
-use super::{Activation, ConvShape};
+use super::{Activation, ConvShape, Memo};
 use crate::parallel::Shared;
 use crate::simd::{Isa, LANES};
 use gradient::WeightsGradient;
@@ -101,6 +101,8 @@ pub struct Parameters<'a> {
     pub bias: Option<&'a [f32]>,
     /// Applied to each output.
     pub activation: Activation,
+    /// Where the transformed weights may be kept.
+    pub memo: Option<&'a Memo>,
 }
 
 /// The output `y` `[n, oh, ow, co]` for an input `x` `[n, h, w, ci]`.
@@ -108,14 +110,14 @@ pub struct Parameters<'a> {
 /// # Panics
 /// If the form does not apply, or a length does not fit the shape.
 pub fn forward(isa: Isa, shape: &ConvShape, x: &[f32], parameters: Parameters, y: &mut [f32]) {
-    let Parameters { weights, bias, activation } = parameters;
+    let Parameters { weights, bias, activation, memo } = parameters;
     check(shape, x.len(), weights.len(), y.len());
     assert!(bias.is_none_or(|bias| bias.len() == shape.co), "bias of {shape:?}");
     if shape.n == 0 {
         return;
     }
     let results = Results::Images { y: Shared::new(y), bounds: activation.bounds() };
-    forward_to(isa, shape, output(shape), (weights, bias), results).run(x);
+    forward_to(isa, shape, output(shape), (weights, bias, memo), results).run(x);
 }
 
 /// The same with the activation and the pool that follow: only what a pool reads is computed.
@@ -128,20 +130,20 @@ pub(super) fn forward_pooled(
     operands: pooled::Operands<'_>,
     results: &pooled::Results<'_>,
 ) {
-    let pooled::Operands { x, weights, bias, activation } = operands;
+    let pooled::Operands { x, weights, bias, activation, memo } = operands;
     let conv = &shape.conv;
     check(conv, x.len(), weights.len(), conv.output_len());
     assert_eq!(shape.pool, 2, "tiles hold whole pools");
     let output = Images { size: [shape.ph() * 2, shape.pw() * 2], channels: conv.co };
     let results = Results::Pooled { results, activation };
-    forward_to(isa, conv, output, (weights, bias), results).run(x);
+    forward_to(isa, conv, output, (weights, bias, memo), results).run(x);
 }
 
 fn forward_to<'a>(
     isa: Isa,
     shape: &ConvShape,
     output: Images,
-    (weights, bias): (&'a [f32], Option<&'a [f32]>),
+    (weights, bias, memo): (&'a [f32], Option<&'a [f32]>, Option<&'a Memo>),
     results: Results<'a>,
 ) -> Convolution<'a> {
     Convolution {
@@ -152,6 +154,7 @@ fn forward_to<'a>(
         before: shape.padding.map(|[before, _]| before as isize),
         taps: Taps { co: shape.co, ci: shape.ci, view: View::Forward },
         weights,
+        memo,
         bias,
         results,
     }
@@ -174,6 +177,7 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
         before: shape.padding.map(|[before, _]| 2 - before as isize),
         taps: Taps { co: shape.co, ci: shape.ci, view: View::Turned },
         weights,
+        memo: None,
         bias: None,
         results: Results::Images { y: Shared::new(dx), bounds: Activation::None.bounds() },
     }

@@ -7,7 +7,7 @@ use super::product::{HALF, Product, TILE};
 use super::tiles::{Images, Of, Read, Tiles};
 use super::weights::{self, Taps};
 use super::write::{Write, WritePooled};
-use crate::conv::{Activation, pooled};
+use crate::conv::{Activation, Memo, pooled};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
@@ -46,6 +46,7 @@ pub(super) struct Convolution<'a> {
     pub(super) before: [isize; 2],
     pub(super) taps: Taps,
     pub(super) weights: &'a [f32],
+    pub(super) memo: Option<&'a Memo>,
     pub(super) bias: Option<&'a [f32]>,
     pub(super) results: Results<'a>,
 }
@@ -90,12 +91,22 @@ impl Convolution<'_> {
         if let Some(values) = self.bias {
             bias[..values.len()].copy_from_slice(values);
         }
-        with_scratch(layout.floats(), |buffer| {
-            let weights = Matrices::new(buffer, layout);
-            weights::to_frequencies(self.isa, self.taps, self.weights, weights);
-            let zeros = vec![0.0; self.input.channels];
+        let transform = |buffer: &mut [f32]| {
+            let into = Matrices::new(buffer, layout);
+            weights::to_frequencies(self.isa, self.taps, self.weights, into);
+        };
+        let zeros = vec![0.0; self.input.channels];
+        let run = |weights: &[f32]| {
+            let weights = Matrices::read_only(weights, layout);
             Steps { convolution: self, tiles, x, zeros, bias, weights }.run(panels);
-        });
+        };
+        match self.memo {
+            Some(memo) => run(memo.frequencies(layout.floats(), transform)),
+            None => with_scratch(layout.floats(), |buffer| {
+                transform(buffer);
+                run(buffer);
+            }),
+        }
     }
 }
 

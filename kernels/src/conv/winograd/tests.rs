@@ -62,8 +62,17 @@ impl Case {
         let [x, weights] = trial.copies([&self.x, &self.weights]);
         let bias = bias.map(|bias| trial.copy(bias));
         let mut y = trial.output(self.shape.output_len());
-        let parameters = Parameters { weights: &weights, bias: bias.as_deref(), activation };
+        let memo = Memo::default();
+        let parameters =
+            Parameters { weights: &weights, bias: bias.as_deref(), activation, memo: None };
         forward(trial.isa, &self.shape, &x, parameters, &mut y);
+        // Nor does it matter whether the transformed weights are kept or were.
+        for _ in 0..2 {
+            let mut again = trial.output(y.len());
+            let parameters = Parameters { memo: Some(&memo), ..parameters };
+            forward(trial.isa, &self.shape, &x, parameters, &mut again);
+            assert!(y.iter().zip(&*again).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
         y.to_vec()
     }
 

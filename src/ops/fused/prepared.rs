@@ -1,0 +1,56 @@
+//! A layer's weights in the form that the kernels want, kept between passes over few images.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use tinderbox_kernels::conv::Memo;
+
+use super::block::BlockInputs;
+
+/// Most images of a pass for which weights are kept: with more, making their form anew does not
+/// count, and a network in training would hold on to weights that it has left behind.
+pub(super) const FEW: usize = 8;
+
+/// Where a layer keeps its weights in the form that the kernels want, if a block gets one with it.
+/// Clones share it. It notices when the weights have changed.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared(Arc<Mutex<Option<Arc<Weights>>>>);
+
+/// Weights that the kernels multiply with, and what they were made of.
+#[derive(Debug)]
+pub(super) struct Weights {
+    /// Held on to, so that their memory is neither used for others nor written to.
+    made_of: [FlexTensor; 6],
+    /// Weights and bias.
+    pub values: (Vec<f32>, Vec<f32>),
+    pub memo: Memo,
+}
+
+impl Prepared {
+    /// What was made of these inputs, or is made now.
+    pub(super) fn get(
+        &self,
+        inputs: &BlockInputs<Flex>,
+        make: impl FnOnce() -> (Vec<f32>, Vec<f32>),
+    ) -> Arc<Weights> {
+        let BlockInputs { x: _, add: _, weight, bias, gamma, beta, mean, variance } = inputs;
+        let made_of = [weight, bias, gamma, beta, mean, variance];
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = &*kept
+            && kept.made_of.iter().zip(made_of).all(|(a, b)| is_same(a, b))
+        {
+            return Arc::clone(kept);
+        }
+        let made_of = made_of.map(Clone::clone);
+        let weights = Arc::new(Weights { made_of, values: make(), memo: Memo::default() });
+        *kept = Some(Arc::clone(&weights));
+        weights
+    }
+}
+
+/// Whether two tensors are the same numbers in the same memory.
+fn is_same(a: &FlexTensor, b: &FlexTensor) -> bool {
+    a.storage::<f32>().as_ptr_range() == b.storage::<f32>().as_ptr_range()
+        && a.layout() == b.layout()
+}

@@ -203,10 +203,10 @@ impl Pool {
     }
 }
 
-/// What may be in use and kept together, if at most `peak` was in use: a quarter more, because
+/// What may be in use and kept together, if at most `peak` was in use: half as much again, because
 /// blocks of one class do not serve another; but no more than an eighth of the memory there is.
 pub(super) fn limit(peak: usize) -> usize {
-    peak.saturating_add((peak / 4).max(LEAST_SLACK).min(memory::total() / 8))
+    peak.saturating_add((peak / 2).max(LEAST_SLACK).min(memory::total() / 8))
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ pub(super) struct Compute {
     #[arg(
         long,
         value_name = "WHICH",
-        value_parser = Kernels::NAMES.map(|(name, _)| name),
+        value_parser = Kernels::NAMES,
         default_value = "on",
         env = "TINDERBOX_KERNELS",
         hide_env = true
@@ -217,8 +217,7 @@ impl From<Compute> for commands::Compute {
     fn from(args: Compute) -> Self {
         let Compute { device, kernels, threads } = args;
         // The parser has let one of the names through.
-        let named = Kernels::NAMES.iter().find(|(name, _)| *name == kernels);
-        let kernels = named.map_or(Kernels::On, |(_, kernels)| *kernels);
+        let kernels = Kernels::named(&kernels).unwrap_or(Kernels::On);
         Self { device, kernels, threads }
     }
 }

@@ -42,7 +42,8 @@ pub struct Compute {
 impl Compute {
     /// The device, with the operations that were asked for.
     fn choose(&self) -> Result<device::Chosen> {
-        kernels::set(self.kernels.is_on(), self.kernels.allows_winograd());
+        kernels::set(self.kernels.is_on());
+        kernels::allow_winograd(self.kernels.allows_winograd());
         device::choose(self.device.parse()?)
     }
 }

@@ -29,7 +29,8 @@ pub fn run(context: &Context, resolved: Resolved) -> Result<()> {
     let threads = resolved.settings.compute_threads();
     let chosen = device::choose(resolved.settings.device.parse()?)?;
     let kernels = resolved.settings.kernels;
-    kernels::set(kernels.is_on(), kernels.allows_winograd());
+    kernels::set(kernels.is_on());
+    kernels::allow_winograd(kernels.allows_winograd());
     with_threads(threads, || Session::start(context, resolved, chosen, clock)?.run())?
 }
 

@@ -1,6 +1,8 @@
 //! One list of the settings, from which flags, help, environment variables and the check of a
 //! configuration file are made.
 
+use super::Kernels;
+
 /// What a value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -155,7 +157,7 @@ pub const FLAGS: &[Flag] = &[
     flag(
         RUN,
         "kernels",
-        Choice(&["on", "direct", "off"]),
+        Choice(&Kernels::NAMES),
         "WHICH",
         "Our own CPU kernels; to compare when something looks wrong, `direct` leaves out Winograd's convolutions and `off` runs burn's operators [default: on]",
     ),

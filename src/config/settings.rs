@@ -65,9 +65,19 @@ pub enum Kernels {
 }
 
 impl Kernels {
-    /// All of them, by name.
-    pub const NAMES: [(&str, Self); 3] =
-        [("on", Self::On), ("direct", Self::Direct), ("off", Self::Off)];
+    /// The names of all.
+    pub const NAMES: [&'static str; 3] = ["on", "direct", "off"];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "on" => Some(Self::On),
+            "direct" => Some(Self::Direct),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
 
     /// Whether ours compute.
     #[must_use]

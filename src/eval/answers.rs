@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::base::{Error, Result};
 use crate::data::{BadSample, Loader, Work};
 use crate::model::{Classifier, Pass};
+use crate::ops::images_at_once;
 
 /// What a model said to one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,10 +22,6 @@ pub struct Answer {
     pub rank: u32,
 }
 
-/// Images that a network sees at once. More only take memory: what a layer answers for these still
-/// fits the caches, so that the next one finds it there.
-const AT_ONCE: usize = 128;
-
 /// The probabilities, `[N, classes]` row by row, that `model` gives to normalised images,
 /// `[N, C, H, W]` with `input` = `[C, H, W]`.
 ///
@@ -38,7 +35,7 @@ pub fn answer<M: Classifier>(
 ) -> Result<Vec<Vec<f64>>> {
     let [c, h, w] = input;
     let mut answers = Vec::with_capacity(images.len() / (c * h * w));
-    for images in images.chunks(AT_ONCE * c * h * w) {
+    for images in images.chunks(images_at_once(device).saturating_mul(c * h * w)) {
         let shape = [images.len() / (c * h * w), c, h, w];
         let images = Tensor::<4>::from_data(TensorData::new(images.to_vec(), shape), device);
         let scores = model.forward(images, &Pass::inference());

@@ -4,10 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 
-/// Says which of the two compute from now on, in the whole process, and whether ours may take
-/// Winograd's form. It is set once, where the device is chosen: results differ in their last bits.
-pub fn set(on: bool, winograd: bool) {
-    tinderbox_kernels::conv::winograd::allow(winograd);
+/// Says whether ours may take Winograd's form from now on, in the whole process.
+pub fn allow_winograd(allowed: bool) {
+    tinderbox_kernels::conv::winograd::allow(allowed);
+}
+
+/// Says which of the two compute from now on, in the whole process. It is set once, where the device
+/// is chosen: results differ in their last bits.
+pub fn set(on: bool) {
     ENABLED.store(on, Ordering::Relaxed);
 }
 

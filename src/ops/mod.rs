@@ -15,3 +15,10 @@ pub mod threads;
 pub use block::{Activation, Layer, Pool, Tail, block};
 pub use fused::Prepared;
 pub use pass::Pass;
+
+/// Images that a network should see at once, at the most, to answer. On the CPU more only take memory:
+/// what a layer answers for these still fits the caches, so that the next one finds it there.
+#[must_use]
+pub fn images_at_once(device: &burn::tensor::Device) -> usize {
+    if fused::is_cpu(device) { 128 } else { usize::MAX }
+}

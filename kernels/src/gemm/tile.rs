@@ -195,7 +195,7 @@ impl RowsTimesWeights<'_> {
                 let mut j = 0;
                 while j < P {
                     let width = if j + 1 == P { block.last_width } else { LANES };
-                    sums[i][0][j] = load::<S>(from.add(j * LANES), width);
+                    sums[i][0][j] = S::load_up_to(from.add(j * LANES), width);
                     j += 1;
                 }
                 i += 1;
@@ -225,7 +225,7 @@ impl RowsTimesWeights<'_> {
                         let mut v = sums[i][0][j];
                         if block.ends {
                             if !self.residual.is_null() {
-                                v = S::add(v, load::<S>(self.residual.add(at), width));
+                                v = S::add(v, S::load_up_to(self.residual.add(at), width));
                             }
                             v = S::min(high, S::max(low, v));
                         }
@@ -241,12 +241,6 @@ impl RowsTimesWeights<'_> {
             }
         }
     }
-}
-
-#[inline(always)]
-unsafe fn load<S: Simd>(from: *const f32, width: usize) -> S::V {
-    // SAFETY: the caller has `width` floats there.
-    unsafe { if width == LANES { S::load(from) } else { S::load_first(from, width) } }
 }
 
 /// Adds the products of `runs` with as many rows of packed weights to the sums of one tile: where

@@ -30,7 +30,7 @@ pub struct Backward<'a> {
     pub gamma: &'a [f32],
 }
 
-impl<'a> Backward<'a> {
+impl Backward<'_> {
     /// The same for the floats of `range`, which are whole rows.
     fn part(&self, range: std::ops::Range<usize>) -> Self {
         Self { x: &self.x[range.clone()], z: self.z.map(|z| &z[range]), ..*self }

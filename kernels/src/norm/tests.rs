@@ -121,8 +121,9 @@ proptest! {
         with_output: bool,
     ) {
         for activation in ACTIVATIONS {
-            let case = Case::new(rows, channels, seed, activation);
-            Case { with_output, ..case }.check(apart);
+            let case = Case { with_output, ..Case::new(rows, channels, seed, activation) };
+            prop_assume!(with_output || case.is_decided());
+            case.check(apart);
         }
     }
 }
@@ -158,6 +159,16 @@ impl Case {
             activation,
             with_output: true,
         }
+    }
+
+    /// Whether no output lies so close to a bound of the activation that rounding decides.
+    fn is_decided(&self) -> bool {
+        let (low, high) = self.activation.bounds();
+        let channels = self.mean.len();
+        self.x.iter().enumerate().all(|(i, x)| {
+            let z = x.mul_add(self.gamma[i % channels], self.shift[i % channels]);
+            (z - low).abs() > 1e-6 && (z - high).abs() > 1e-6
+        })
     }
 
     fn args(&self) -> Backward<'_> {

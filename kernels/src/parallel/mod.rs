@@ -21,8 +21,8 @@ pub fn for_each(items: usize, work: impl Fn(usize) + Sync + Send) {
     in_order(items, Order::Forwards, work);
 }
 
-/// The same, where each thread takes its last items first: what it has just read or written is still
-/// in its caches.
+/// The same, where each thread of a [`Pool`] takes its last items first: what it has just read or
+/// written is still in its caches.
 pub fn for_each_backwards(items: usize, work: impl Fn(usize) + Sync + Send) {
     in_order(items, Order::Backwards, work);
 }

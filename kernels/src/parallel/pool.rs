@@ -45,9 +45,9 @@ pub struct Pool {
 #[derive(Debug)]
 struct State {
     /// [`OPEN`], the number of the job, and how many helpers work on it.
-    job: Line<AtomicU64>,
+    job: Padded<AtomicU64>,
     /// The items that nobody has taken, a part for each thread: the leader's, then the helpers'.
-    parts: Vec<Line<Part>>,
+    parts: Vec<Padded<Part>>,
     /// The job itself: written while nobody works, read by those who joined.
     work: UnsafeCell<Option<Work>>,
     /// Whether some thread leads.
@@ -63,7 +63,7 @@ struct State {
 /// Something on cache lines of its own (of which CPUs fetch two at a time).
 #[derive(Debug)]
 #[repr(align(128))]
-struct Line<T>(T);
+struct Padded<T>(T);
 
 /// A range of items from which threads take the first or the last: its start and its end.
 #[derive(Debug)]
@@ -132,8 +132,8 @@ impl Pool {
         let helpers = threads.max(1) - 1;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let state = Arc::new(State {
-            job: Line(AtomicU64::new(0)),
-            parts: (0..=helpers).map(|_| Line(Part(AtomicU64::new(0)))).collect(),
+            job: Padded(AtomicU64::new(0)),
+            parts: (0..=helpers).map(|_| Padded(Part(AtomicU64::new(0)))).collect(),
             work: UnsafeCell::new(None),
             leading: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
@@ -211,7 +211,7 @@ impl State {
         };
         // SAFETY: this thread leads alone; the last job is closed and all its helpers have left.
         unsafe { *self.work.get() = Some(Work { order, run }) };
-        for (thread, Line(part)) in self.parts.iter().enumerate() {
+        for (thread, Padded(part)) in self.parts.iter().enumerate() {
             part.set(&super::part(items, self.parts.len(), thread));
         }
         let number = self.job.0.load(Ordering::Relaxed).wrapping_add(JOB) & !OPEN;
@@ -242,7 +242,7 @@ impl State {
         let threads = self.parts.len();
         let mut first = order == Order::Forwards;
         for next in 0..threads {
-            let Line(part) = &self.parts[(thread + next) % threads];
+            let Padded(part) = &self.parts[(thread + next) % threads];
             while let Some(item) = part.take(first) {
                 work(item);
             }

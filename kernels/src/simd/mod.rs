@@ -127,6 +127,12 @@ pub(crate) trait Simd: Copy {
     unsafe fn prefetch_write(p: *mut f32);
     /// The first `n <= 16` floats at `p`, then zeros; no float beyond them is touched.
     unsafe fn load_first(p: *const f32, n: usize) -> Self::V;
+    /// The same, by a plain load where it can be.
+    #[inline(always)]
+    unsafe fn load_up_to(p: *const f32, n: usize) -> Self::V {
+        // SAFETY: the caller's.
+        unsafe { if n == LANES { Self::load(p) } else { Self::load_first(p, n) } }
+    }
     /// Writes the first `n <= 16` floats.
     unsafe fn store_first(p: *mut f32, v: Self::V, n: usize);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;

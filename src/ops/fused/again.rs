@@ -61,7 +61,7 @@ impl Input {
 }
 
 /// What the outputs of nodes follow from. A node's number is never used again, and what is pointed
-/// at lives in the graph: nothing here outlives it but a number.
+/// at lives in the graph: its buffers are freed with that.
 static KNOWN: Mutex<Option<HashMap<NodeId, Weak<Normalised>>>> = Mutex::new(None);
 
 /// Notes that the output of `node` is `normalised.output(_, None)`.

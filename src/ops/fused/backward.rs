@@ -7,7 +7,8 @@ use tinderbox_kernels::conv::{self, Activation, pooled};
 use tinderbox_kernels::{Isa, buffer, linear, norm, pool};
 
 use super::again::{Input, Normalised};
-use super::forward::{LayerShape, Saved, SavedPool, SavedTail};
+use super::forward::{Saved, SavedPool, SavedTail};
+use super::layer::LayerShape;
 use super::tensor::{
     channels_last, contiguous, from_channels_last, is_channels_last, turn_rows_back,
 };

@@ -8,13 +8,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, AutodiffBackend, Backend, Dispatch, ExtensionType, Flex, backend_extension,
 };
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2d;
 use burn::tensor::{DispatchTensor, Tensor};
 
 use super::again;
 use super::backward::{Wanted, backward};
-use super::forward::{BlockSpec, Keep, LayerSpec, NormSpec, Outcome, Saved, forward};
+use super::forward::{BlockSpec, Keep, NormSpec, Outcome, Saved, forward};
+use super::layer::LayerSpec;
 use crate::ops::block::{Activation, Layer, Tail, update_statistics};
 
 /// The tensors of a block. What a block does not have is an empty tensor.
@@ -158,23 +157,4 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
         update_statistics(norm, Tensor::from_dispatch(mean), Tensor::from_dispatch(variance));
     }
     y
-}
-
-impl LayerSpec {
-    /// What `layer` is on images of `size` rows and columns.
-    fn new(layer: Layer<'_>, size: [usize; 2]) -> Self {
-        let Layer::Conv(conv) = layer else { return Self::Linear };
-        let &Conv2d { stride, dilation, groups, ref padding, kernel_size, .. } = conv;
-        let padding = match *padding {
-            PaddingConfig2d::Valid => [[0, 0]; 2],
-            PaddingConfig2d::Explicit(top, left, bottom, right) => [[top, bottom], [left, right]],
-            // As burn has it: what keeps ceil(size / stride), the odd one after.
-            PaddingConfig2d::Same => [0, 1].map(|axis| {
-                let steps = size[axis].div_ceil(stride[axis]) - 1;
-                let all = (steps * stride[axis] + kernel_size[axis]).saturating_sub(size[axis]);
-                [all / 2, all - all / 2]
-            }),
-        };
-        Self::Conv { stride, padding, dilation, groups }
-    }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::pooled::{self, PooledShape};
-use tinderbox_kernels::conv::{self, Activation, ConvShape, Finish, Memo};
-use tinderbox_kernels::linear::{self, LinearShape};
+use tinderbox_kernels::conv::{Activation, ConvShape, Finish, Memo};
 use tinderbox_kernels::pool::{self, PoolShape};
-use tinderbox_kernels::{Isa, buffer, norm, parallel};
+use tinderbox_kernels::{Isa, buffer, norm};
 
 use super::again::{Input, Normalised};
 use super::block::BlockInputs;
+use super::layer::{LayerShape, LayerSpec};
 use super::prepared::{FEW, Prepared};
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
@@ -27,13 +27,6 @@ pub struct BlockSpec {
     pub(super) activation: Activation,
     pub(super) pool: Option<Pool>,
     pub(super) prepared: Option<Prepared>,
-}
-
-/// The layer that a block starts with.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum LayerSpec {
-    Conv { stride: [usize; 2], padding: [[usize; 2]; 2], dilation: [usize; 2], groups: usize },
-    Linear,
 }
 
 /// The norm of a block.
@@ -105,73 +98,6 @@ pub(super) enum SavedPool {
     GlobalAverage { n: usize, pixels: usize, channels: usize },
 }
 
-/// Multiplications for a single image below which one thread is faster than two: some 50
-/// microseconds. Several images are dealt to the threads; of a single one, what one thread writes
-/// the other has to fetch.
-const ALONE: usize = 4 << 20;
-
-/// The sizes of a layer.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum LayerShape {
-    Conv(ConvShape),
-    Linear(LinearShape),
-}
-
-impl LayerShape {
-    fn new(spec: &LayerSpec, x: [usize; 4], weight: &FlexTensor) -> Self {
-        let [n, c, h, w] = x;
-        match *spec {
-            LayerSpec::Conv { stride, padding, dilation, groups } => {
-                let [co, _, kh, kw] = dims(weight);
-                Self::Conv(ConvShape {
-                    n,
-                    input: [h, w],
-                    ci: c,
-                    co,
-                    kernel: [kh, kw],
-                    stride,
-                    padding,
-                    dilation,
-                    groups,
-                })
-            }
-            LayerSpec::Linear => {
-                let [inputs, outputs] = weight.layout().shape().dims::<2>();
-                Self::Linear(LinearShape { n, inputs, outputs })
-            }
-        }
-    }
-
-    /// Runs `work`, by this thread alone where there is too little for several.
-    pub(super) fn with_threads<T>(&self, work: impl FnOnce() -> T) -> T {
-        let (images, multiplications) = match self {
-            Self::Conv(shape) => (shape.n, shape.multiplications()),
-            Self::Linear(shape) => (shape.n, shape.inputs * shape.outputs),
-        };
-        if images < 2 && multiplications < ALONE { parallel::alone(work) } else { work() }
-    }
-
-    /// The shape of the layer's output, `[N, C, H, W]`.
-    pub(super) fn output(&self) -> [usize; 4] {
-        match self {
-            Self::Conv(shape) => {
-                let [oh, ow] = shape.output();
-                [shape.n, shape.co, oh, ow]
-            }
-            Self::Linear(shape) => [shape.n, shape.outputs, 1, 1],
-        }
-    }
-
-    fn forward(&self, isa: Isa, x: &[f32], weight: &[f32], finish: Finish<'_>) -> Vec<f32> {
-        let mut y = buffer::arbitrary(self.output().iter().product());
-        match self {
-            Self::Conv(shape) => conv::forward(isa, shape, x, weight, finish, &mut y),
-            Self::Linear(shape) => linear::forward(isa, shape, x, weight, finish, &mut y),
-        }
-        y
-    }
-}
-
 /// Computes a block.
 pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -> Outcome {
     let input = dims(&inputs.x);
@@ -188,6 +114,9 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
     };
     let isa = Isa::best();
     let keeps = matches!(keep, Keep::Needed(_));
+    if let (true, Some(prepared)) = (keeps, &spec.prepared) {
+        prepared.clear();
+    }
     let block = Block { isa, spec, layer, keep: keeps, x: x.storage(), inputs: &inputs };
     let Parts { y, mean, variance, tail } = layer.with_threads(|| match spec.norm {
         Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
@@ -275,16 +204,17 @@ impl Block<'_> {
             None => (Vec::new(), Vec::new()),
         };
         let prepared = match (&self.spec.prepared, self.layer) {
-            (Some(prepared), LayerShape::Conv(_)) if few => Some(prepared.get(self.inputs, make)),
+            (Some(prepared), LayerShape::Conv(_)) if few => {
+                Some(prepared.get(self.inputs, norm.map(|norm| norm.epsilon), make))
+            }
             _ => None,
         };
         let made;
-        let (folded, memo) = match &prepared {
-            Some(prepared) => (&prepared.values, Some(&prepared.memo)),
-            None => {
-                made = make();
-                (&made, None)
-            }
+        let (folded, memo) = if let Some(prepared) = &prepared {
+            (&prepared.values, Some(&prepared.memo))
+        } else {
+            made = make();
+            (&made, None)
         };
         if norm.is_some() {
             return self.plain(&folded.0, Some(&folded.1), memo);

@@ -9,6 +9,7 @@ mod backward;
 mod block;
 mod dropout;
 mod forward;
+mod layer;
 mod loss;
 mod prepared;
 mod tensor;
@@ -23,14 +24,17 @@ pub use prepared::Prepared;
 pub use update::{adam, sgd, sum_of_squares};
 
 use burn::backend::DispatchDevice;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::kernels;
 
 /// Whether our kernels compute on `x`: it lies on the CPU in single precision, and they are on.
 #[must_use]
 pub fn computes<const D: usize>(x: &Tensor<D>) -> bool {
-    kernels::enabled()
-        && x.dtype() == DType::F32
-        && matches!(x.device().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
+    kernels::enabled() && x.dtype() == DType::F32 && is_cpu(&x.device())
+}
+
+/// Whether the device is the CPU, with or without autodiff.
+pub(super) fn is_cpu(device: &Device) -> bool {
+    matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
 }

@@ -9,7 +9,7 @@ use tinderbox_kernels::conv::Memo;
 use super::block::BlockInputs;
 
 /// Most images of a pass for which weights are kept: with more, making their form anew does not
-/// count, and a network in training would hold on to weights that it has left behind.
+/// count.
 pub(super) const FEW: usize = 8;
 
 /// Where a layer keeps its weights in the form that the kernels want, if a block gets one with it.
@@ -22,6 +22,8 @@ pub struct Prepared(Arc<Mutex<Option<Arc<Weights>>>>);
 pub(super) struct Weights {
     /// Held on to, so that their memory is neither used for others nor written to.
     made_of: [FlexTensor; 6],
+    /// What was added to the variance of a norm.
+    epsilon: Option<f64>,
     /// Weights and bias.
     pub values: (Vec<f32>, Vec<f32>),
     pub memo: Memo,
@@ -32,20 +34,28 @@ impl Prepared {
     pub(super) fn get(
         &self,
         inputs: &BlockInputs<Flex>,
+        epsilon: Option<f64>,
         make: impl FnOnce() -> (Vec<f32>, Vec<f32>),
     ) -> Arc<Weights> {
         let BlockInputs { x: _, add: _, weight, bias, gamma, beta, mean, variance } = inputs;
         let made_of = [weight, bias, gamma, beta, mean, variance];
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = &*kept
+            && kept.epsilon == epsilon
             && kept.made_of.iter().zip(made_of).all(|(a, b)| is_same(a, b))
         {
             return Arc::clone(kept);
         }
         let made_of = made_of.map(Clone::clone);
-        let weights = Arc::new(Weights { made_of, values: make(), memo: Memo::default() });
+        let memo = Memo::default();
+        let weights = Arc::new(Weights { made_of, epsilon, values: make(), memo });
         *kept = Some(Arc::clone(&weights));
         weights
+    }
+
+    /// Lets go of what is kept, before the weights change.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -17,7 +17,7 @@ const FOUR: usize = 4;
 /// window and run; `y + pool.to` and, where not null, `slots + pool.to` for `columns` elements that
 /// nothing else uses meanwhile; `bias`, where not null, for `columns` floats. `weights` must be
 /// packed as `[panel][k][16]` with `k = sum of run.len` and `panels(columns)` panels.
-pub(super) struct Pools<'a> {
+pub(super) struct PooledRows<'a> {
     pub(super) source: *const f32,
     pub(super) pools: &'a [Row],
     /// From the first window of a pool to each.
@@ -31,7 +31,7 @@ pub(super) struct Pools<'a> {
     pub(super) slots: *mut u8,
 }
 
-impl Kernel for Pools<'_> {
+impl Kernel for PooledRows<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -58,7 +58,7 @@ impl Kernel for Pools<'_> {
     }
 }
 
-impl Pools<'_> {
+impl PooledRows<'_> {
     /// All pools in `P` panels of channels, `G` pools at a time.
     ///
     /// # Safety
@@ -107,8 +107,7 @@ impl Pools<'_> {
             while j < P {
                 let column = (first + j) * LANES;
                 let n = (self.columns - column).min(LANES);
-                let bias = self.bias.add(column);
-                start[j] = if n == LANES { S::load(bias) } else { S::load_first(bias, n) };
+                start[j] = S::load_up_to(self.bias.add(column), n);
                 j += 1;
             }
             start

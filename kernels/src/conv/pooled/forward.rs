@@ -2,14 +2,15 @@
 //! of others a band of the convolution goes to scratch memory and is pooled from there. In both
 //! ways the outputs before the pool never see the main memory.
 
-use super::direct::Pools;
+use super::direct::PooledRows;
 use super::pool::PoolRows;
 use super::{PooledShape, Pooling, pool_plan};
 use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
 use crate::conv::memo::{Memo, packed};
 use crate::conv::{Activation, Finish, winograd};
+use crate::gemm::panels;
 use crate::parallel::{Shared, for_each, with_scratch};
-use crate::simd::Isa;
+use crate::simd::{Isa, LANES};
 
 /// What a pooled convolution computes from.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +69,17 @@ fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: 
     plan.check(operands.x.len(), shape.pooled_len());
     let mut here = Vec::new();
     let packed = packed(operands.memo, &mut here, || pack_forward(conv, 0, operands.weights));
+    let depth: usize = plan.runs.iter().map(|run| run.len).sum();
+    assert_eq!(packed.len(), panels(conv.co) * depth * LANES, "packed weights");
     for_each(plan.items(), |index| {
         let item = plan.item(index);
         let place = plan.target(&item);
         let slots = results.slots.as_ref().map(Shared::start);
         with_scratch(plan.scratch_len(), |scratch| {
             // The kernel's promises hold: `Plan::check` has passed for the lengths of input and
-            // output, `forward` has checked the others, and no two items write to the same place.
-            isa.run(Pools {
+            // output, the others are checked above and in `forward`, and no two items write to the
+            // same place.
+            isa.run(PooledRows {
                 source: plan.source(&item, operands.x, scratch).as_ptr(),
                 pools: plan.rows_of(&item),
                 windows: [first, right, below, last],

@@ -39,7 +39,7 @@ pub fn pool_rows(
     isa.run(PoolRows::new(pooling, conv, y, slots));
 }
 
-/// [`pool_rows`] as a kernel, for a forward pass that runs it on an image at a time.
+/// [`pool_rows`] as a kernel, for a forward pass that runs it on a band at a time.
 pub(crate) struct PoolRows<'a> {
     pooling: Pooling,
     conv: &'a [f32],
@@ -192,27 +192,17 @@ impl Window {
         // SAFETY: the caller's promises.
         unsafe {
             let start = conv.add(self.start);
-            let mut best = (load::<S>(start, n), S::splat(0.0));
+            let mut best = (S::load_up_to(start, n), S::splat(0.0));
             for r in 0..self.pool {
                 for c in 0..self.pool {
                     // The first does not beat itself, be it a number or not.
-                    let x = load::<S>(start.add(r * self.row + c * self.co), n);
+                    let x = S::load_up_to(start.add(r * self.row + c * self.co), n);
                     best = challenge::<S>(best, x, r * self.pool + c);
                 }
             }
             best
         }
     }
-}
-
-/// Sixteen floats if `n` is 16, else the first `n`.
-///
-/// # Safety
-/// The CPU must have `S`, and so many floats must be valid.
-#[inline(always)]
-unsafe fn load<S: Simd>(p: *const f32, n: usize) -> S::V {
-    // SAFETY: the caller's promises.
-    unsafe { if n == LANES { S::load(p) } else { S::load_first(p, n) } }
 }
 
 /// The activation of `x`, and `slot` or [`DEAD`].

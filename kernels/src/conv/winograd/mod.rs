@@ -34,7 +34,7 @@ use super::{Activation, ConvShape, Memo};
 use crate::parallel::Shared;
 use crate::simd::{Isa, LANES};
 use gradient::WeightsGradient;
-use pass::{Convolution, Results};
+use pass::{Convolution, Sink};
 use tiles::{Images, Tiles};
 use weights::{Taps, View};
 
@@ -116,8 +116,8 @@ pub fn forward(isa: Isa, shape: &ConvShape, x: &[f32], parameters: Parameters, y
     if shape.n == 0 {
         return;
     }
-    let results = Results::Images { y: Shared::new(y), bounds: activation.bounds() };
-    forward_to(isa, shape, output(shape), (weights, bias, memo), results).run(x);
+    let sink = Sink::Images { y: Shared::new(y), bounds: activation.bounds() };
+    forward_to(isa, shape, output(shape), (weights, bias, memo), sink).run(x);
 }
 
 /// The same with the activation and the pool that follow: only what a pool reads is computed.
@@ -135,8 +135,8 @@ pub(super) fn forward_pooled(
     check(conv, x.len(), weights.len(), conv.output_len());
     assert_eq!(shape.pool, 2, "tiles hold whole pools");
     let output = Images { size: [shape.ph() * 2, shape.pw() * 2], channels: conv.co };
-    let results = Results::Pooled { results, activation };
-    forward_to(isa, conv, output, (weights, bias, memo), results).run(x);
+    let sink = Sink::Pooled { results, activation };
+    forward_to(isa, conv, output, (weights, bias, memo), sink).run(x);
 }
 
 fn forward_to<'a>(
@@ -144,7 +144,7 @@ fn forward_to<'a>(
     shape: &ConvShape,
     output: Images,
     (weights, bias, memo): (&'a [f32], Option<&'a [f32]>, Option<&'a Memo>),
-    results: Results<'a>,
+    sink: Sink<'a>,
 ) -> Convolution<'a> {
     Convolution {
         isa,
@@ -156,7 +156,7 @@ fn forward_to<'a>(
         weights,
         memo,
         bias,
-        results,
+        sink,
     }
 }
 
@@ -179,7 +179,7 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
         weights,
         memo: None,
         bias: None,
-        results: Results::Images { y: Shared::new(dx), bounds: Activation::None.bounds() },
+        sink: Sink::Images { y: Shared::new(dx), bounds: Activation::None.bounds() },
     }
     .run(dy);
 }

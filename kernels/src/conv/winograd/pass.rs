@@ -48,11 +48,11 @@ pub(super) struct Convolution<'a> {
     pub(super) weights: &'a [f32],
     pub(super) memo: Option<&'a Memo>,
     pub(super) bias: Option<&'a [f32]>,
-    pub(super) results: Results<'a>,
+    pub(super) sink: Sink<'a>,
 }
 
 /// Where the outputs go.
-pub(super) enum Results<'a> {
+pub(super) enum Sink<'a> {
     /// All of them, between the bounds.
     Images { y: Shared<'a, f32>, bounds: (f32, f32) },
     /// The largest of each 2 x 2.
@@ -119,7 +119,7 @@ impl Steps<'_> {
         let least =
             if self.weights.layout.floats() * size_of::<f32>() <= OWN { FEWEST } else { own };
         let each = tiles.div_ceil(BLOCKS).clamp(least, own);
-        let fused = tiles >= each * BLOCKS;
+        let fused = tiles.div_ceil(each) >= BLOCKS;
         let size = if fused { each } else { (COMMON / bytes).max(own).min(tiles) };
         let rows = size.next_multiple_of(TILE);
         let v = Layout::plain(rows, ci);
@@ -186,10 +186,10 @@ impl Steps<'_> {
     }
 
     fn write(&self, range: Range<usize>, first: usize, from: Matrices) {
-        let Convolution { isa, output: images, ref results, .. } = *self.convolution;
+        let Convolution { isa, output: images, ref sink, .. } = *self.convolution;
         let (tiles, bias) = (self.tiles, &self.bias[..]);
-        match *results {
-            Results::Images { y: ref pixels, bounds } => {
+        match *sink {
+            Sink::Images { y: ref pixels, bounds } => {
                 with_scratch(images.channels, |outside| {
                     isa.run(Write {
                         from,
@@ -204,7 +204,7 @@ impl Steps<'_> {
                     });
                 });
             }
-            Results::Pooled { results, activation } => {
+            Sink::Pooled { results, activation } => {
                 let images = Images { size: images.size.map(|size| size / 2), ..images };
                 isa.run(WritePooled {
                     from,

@@ -78,7 +78,14 @@ proptest! {
             let exact = reference::adam(&step, p, g, [m, v]);
             for (part, exact) in exact.into_iter().enumerate() {
                 let fast = plain[part * len + i];
-                prop_assert!(close(fast, exact), "part {part} of {i}: {fast}, not {exact}");
+                // The step has the size of the rate however small the gradient is: where gradient
+                // and decay cancel, their rounding counts for as much more.
+                let gradient = f64::from(step.scale) * g + f64::from(step.decay) * p;
+                let moved = (exact - p * f64::from(step.shrink)).abs();
+                let cancelled = if part == 0 { moved * 2f64.powi(-22) / gradient.abs() } else { 0.0 };
+                let error = (f64::from(fast) - exact).abs();
+                let fits = close(fast, exact) || error <= 2e-6 + cancelled;
+                prop_assert!(fits, "part {part} of {i}: {fast}, not {exact}");
             }
         }
         for trial in Trial::all() {

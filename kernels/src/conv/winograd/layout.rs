@@ -74,8 +74,8 @@ pub(super) struct Matrices<'a> {
     buffer: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: the buffer is borrowed for 'a, exclusively or without being written to, and whoever writes through the pointer promises
-// that no other thread touches the same floats.
+// SAFETY: the buffer is borrowed for 'a, exclusively or without being written to, and whoever writes
+// through the pointer promises that no other thread touches the same floats.
 unsafe impl Send for Matrices<'_> {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Matrices<'_> {}

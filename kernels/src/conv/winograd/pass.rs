@@ -6,7 +6,7 @@ use super::layout::{FREQUENCIES, Layout, Matrices};
 use super::product::{HALF, Product, TILE};
 use super::tiles::{Images, Of, Read, Tiles};
 use super::weights::{self, Taps};
-use super::write::{Write, WritePooled};
+use super::write::{Pooled, Target, Whole, Write};
 use crate::conv::{Activation, Memo, pooled};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
@@ -186,38 +186,23 @@ impl Steps<'_> {
     }
 
     fn write(&self, range: Range<usize>, first: usize, from: Matrices) {
-        let Convolution { isa, output: images, ref sink, .. } = *self.convolution;
-        let (tiles, bias) = (self.tiles, &self.bias[..]);
+        let Convolution { output: images, ref sink, .. } = *self.convolution;
         match *sink {
             Sink::Images { y: ref pixels, bounds } => {
                 with_scratch(images.channels, |outside| {
-                    isa.run(Write {
-                        from,
-                        first,
-                        range,
-                        tiles,
-                        images,
-                        pixels,
-                        bias,
-                        bounds,
-                        outside,
-                    });
+                    self.write_to(Whole { images, pixels, bounds, outside }, range, first, from);
                 });
             }
             Sink::Pooled { results, activation } => {
                 let images = Images { size: images.size.map(|size| size / 2), ..images };
-                isa.run(WritePooled {
-                    from,
-                    first,
-                    range,
-                    tiles,
-                    images,
-                    results,
-                    bias,
-                    activation,
-                });
+                self.write_to(Pooled { images, results, activation }, range, first, from);
             }
         }
+    }
+
+    fn write_to(&self, target: impl Target, range: Range<usize>, first: usize, from: Matrices) {
+        let (tiles, bias) = (self.tiles, &self.bias[..]);
+        self.convolution.isa.run(Write { from, first, range, tiles, bias, target });
     }
 }
 

@@ -157,19 +157,15 @@ impl Product<'_> {
             }
         }
         // At least once, so that a sum over nothing is written too.
-        while done < self.depth || done == 0 {
-            let ks = done..(done + BLOCK).min(self.depth);
+        for start in (done..self.depth.max(1)).step_by(BLOCK) {
+            let ks = start..(start + BLOCK).min(self.depth);
             let len = ks.len() * LANES;
             for (i, panel) in some.clone().enumerate() {
                 let width = (self.columns - panel * LANES).min(LANES);
                 pack(ks.clone(), panel * LANES, width, &mut packed[i * len..][..len]);
             }
             let packing = Packing::dense(ks.len());
-            done = ks.end;
             work(ks, packed, packing);
-            if self.depth == 0 {
-                break;
-            }
         }
     }
 

@@ -1,5 +1,5 @@
 # Everything that CI runs
-check: format clippy test
+check: format clippy test-scripts test
 
 # Layout of the code
 format:
@@ -13,6 +13,16 @@ clippy:
 # All tests
 test:
     cargo test --release
+
+# The CPU image as people use it; with --full both images, built whole
+test-containers *ARGS:
+    scripts/static cargo build --release
+    scripts/test-containers {{ARGS}}
+
+# The shell wrappers
+test-scripts:
+    scripts/test-scripts
+    scripts/lint-containers
 
 # The kernels' tests under valgrind
 test-memory *ARGS:

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
+pub mod doctor;
 pub mod eval;
 pub mod events;
 pub mod format;

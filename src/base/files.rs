@@ -172,6 +172,48 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// At most `most` of the entries of a folder, in no order, without hidden files.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn some(folder: &Path, most: usize) -> Result<Vec<PathBuf>> {
+    let read = || -> io::Result<Vec<PathBuf>> {
+        let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+        paths.filter(|path| !path.as_ref().is_ok_and(|path| is_hidden(path))).take(most).collect()
+    };
+    read().map_err(|cause| error("list", folder, &cause))
+}
+
+/// The user and the group that a file belongs to, where the operating system has numbers for them.
+#[must_use]
+pub fn owner(path: &Path) -> Option<[u32; 2]> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).ok().map(|meta| [meta.uid(), meta.gid()])
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// Bytes that this user may still write on the file system of `path`, where it says so.
+#[must_use]
+pub fn free_space(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let space = rustix::fs::statvfs(path).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 /// Whether a file's name says that it is not for people: `.DS_Store`, `Thumbs.db`, `__MACOSX`.
 #[must_use]
 pub fn is_hidden(path: &Path) -> bool {

@@ -80,6 +80,8 @@ pub(super) enum Verb {
     },
     /// CPU and GPUs, and which one `auto` takes
     Devices,
+    /// Is this container or workstation ready to train? What exactly to fix
+    Doctor,
     /// Images a second for a network, a batch and a device
     Bench(BenchArgs),
     /// A script that completes commands and flags in a shell

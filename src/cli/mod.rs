@@ -72,6 +72,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&context),
         Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&context, &run),
         Verb::Devices => commands::devices::run(&context),
+        Verb::Doctor => commands::doctor::run(&context),
         Verb::Bench(args) => commands::bench::run(&context, args.into()),
         Verb::Completions { shell } => {
             clap_complete::generate(

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod datasets;
 pub mod devices;
+pub mod doctor;
 pub mod evaluate;
 pub mod models;
 mod output;

@@ -19,6 +19,14 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Like [`print`], in colours where stdout is a terminal that wants them.
+pub fn print_styled(text: &str) -> Result<()> {
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        anstream::ColorChoice::Never => print(&anstream::adapter::strip_str(text).to_string()),
+        _ => print(text),
+    }
+}
+
 /// Writes one JSON object in a line, with the version of its keys first.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     let failed = |cause| Error::failed("cannot write the result as JSON").cause(cause);

@@ -13,7 +13,8 @@ use crate::base::signals::Signals;
 use crate::base::units::{bytes, count, duration, percent, plural, thousands};
 use crate::base::{Error, Result};
 use crate::config::{Folders, Plan, Resolved, write};
-use crate::data::{Dataset, Split, Work, lock};
+use crate::data::{Dataset, Split, Work, is_there, lock};
+use crate::doctor;
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
 use crate::model::{Network, Shapes, check, spec};
@@ -61,7 +62,13 @@ impl<'a> Session<'a> {
         device: device::Chosen,
         clock: Stopwatch,
     ) -> Result<Self> {
-        let dataset = open_split(&resolved.settings, &context.folders)?;
+        let folders = &context.folders;
+        doctor::require_outputs(folders)?;
+        let name = &resolved.settings.dataset;
+        let dataset = open_split(&resolved.settings, folders).map_err(|error| {
+            let found = is_there(name, folders);
+            if found { error } else { doctor::explain_missing(error, name, folders) }
+        })?;
         let (plan, samples) = plan(&resolved, &dataset)?;
         let train = training_work(&plan, &samples[0]);
         let [val, test] = [1, 2].map(|i| evaluation_work(&samples[i], &plan.preprocessing));
@@ -139,6 +146,11 @@ impl<'a> Session<'a> {
         for (name, what, why) in rows {
             let why = if why.is_empty() { why } else { format!("  ({why})") };
             out.say(&format!("{name:width$}  {what}{why}"));
+        }
+        if self.device.name == "cpu"
+            && let Some(warning) = doctor::memory_warning(shapes, self.plan.settings.batch)
+        {
+            out.say(&format!("warning: {warning}"));
         }
         out.say("");
         for (key, origin) in &self.resolved.origins {
@@ -278,13 +290,7 @@ fn interrupted(outcome: &Outcome<Network>, what: &str) -> Error {
 /// Makes the run's two folders, which must be new unless they may be overwritten.
 fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str) -> Result<Places> {
     for folder in [&folders.models, &folders.images] {
-        files::make_folder(folder).and_then(|()| files::check_writable(folder)).map_err(
-            |error| {
-                error.hint(
-                    "make it writable for this user, or name another by `--models` and `--images`",
-                )
-            },
-        )?;
+        files::make_folder(folder)?;
     }
     let settings = &resolved.settings;
     let name = match &settings.name {

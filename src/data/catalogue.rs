@@ -148,22 +148,43 @@ impl Dataset {
 /// # Errors
 /// If there is none, or it cannot be used.
 pub fn open(name: &str, folders: &Folders) -> Result<Dataset> {
+    match find(name, folders) {
+        Some(Place::Folder(path)) => open_folder(&path),
+        Some(Place::Program) => embedded::open(),
+        Some(Place::File) => {
+            Err(Error::input(format!("`{name}` is a file, not a data set's folder"))
+                .hint("give the folder: one sub-folder a class, or IDX files"))
+        }
+        None => Err(missing(name, folders)),
+    }
+}
+
+/// What a data set's name can mean.
+enum Place {
+    Folder(PathBuf),
+    Program,
+    File,
+}
+
+fn find(name: &str, folders: &Folders) -> Option<Place> {
     let inside = folders.datasets.join(name);
     if !name.is_empty() && inside.is_dir() {
-        return open_folder(&inside);
+        return Some(Place::Folder(inside));
     }
     if name == embedded::NAME {
-        return embedded::open();
+        return Some(Place::Program);
     }
     let path = Path::new(name);
     if path.is_dir() {
-        return open_folder(path);
+        return Some(Place::Folder(path.to_owned()));
     }
-    if path.exists() {
-        return Err(Error::input(format!("`{name}` is a file, not a data set's folder"))
-            .hint("give the folder: one sub-folder a class, or IDX files"));
-    }
-    Err(missing(name, folders))
+    path.exists().then_some(Place::File)
+}
+
+/// Whether the name means something that is there, usable or not.
+#[must_use]
+pub fn is_there(name: &str, folders: &Folders) -> bool {
+    find(name, folders).is_some()
 }
 
 fn missing(name: &str, folders: &Folders) -> Error {

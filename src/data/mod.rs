@@ -16,7 +16,7 @@ mod quarantine;
 mod split;
 mod statistics;
 
-pub use catalogue::{Dataset, Look, Sample, Source, Split, Store, available, open};
+pub use catalogue::{Dataset, Look, Sample, Source, Split, Store, available, is_there, open};
 pub use decode::{IMAGE_EXTENSIONS, decode, load, prepare, thumbnail};
 pub use folder::images_below;
 pub(crate) use loader::to_input;

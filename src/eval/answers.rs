@@ -29,16 +29,19 @@ pub struct Answer {
 /// If the device fails.
 pub fn answer<M: Classifier>(
     model: &M,
-    images: &[f32],
+    images: Vec<f32>,
     input: [usize; 3],
     device: &Device,
 ) -> Result<Vec<Vec<f64>>> {
     let [c, h, w] = input;
-    let mut answers = Vec::with_capacity(images.len() / (c * h * w));
-    for images in images.chunks(images_at_once(device).saturating_mul(c * h * w)) {
-        let shape = [images.len() / (c * h * w), c, h, w];
-        let images = Tensor::<4>::from_data(TensorData::new(images.to_vec(), shape), device);
-        let scores = model.forward(images, &Pass::inference());
+    let n = images.len() / (c * h * w);
+    let images = Tensor::<4>::from_data(TensorData::new(images, [n, c, h, w]), device);
+    let mut answers = Vec::with_capacity(n);
+    let slices = n.div_ceil(images_at_once(device)).max(1);
+    let most = n.div_ceil(slices).max(1);
+    for start in (0..n).step_by(most) {
+        let some = images.clone().slice([start..(start + most).min(n)]);
+        let scores = model.forward(some, &Pass::inference());
         let classes = scores.dims()[1];
         let failed = |cause: String| Error::failed("the device failed to answer").cause(cause);
         let data = scores.try_into_data().map_err(|cause| failed(format!("{cause:?}")))?;
@@ -71,7 +74,7 @@ pub fn answer_split<M: Classifier>(
     let mut bad = Vec::new();
     for batch in Loader::start(work, 0, work.order.steps_per_epoch(), threads)? {
         let batch = batch?;
-        let rows = answer(model, &batch.images, work.preprocessing.input(), device)?;
+        let rows = answer(model, batch.images, work.preprocessing.input(), device)?;
         answers.extend(rows.iter().zip(batch.labels).map(|(row, label)| judge(row, label)));
         bad.extend(batch.bad);
     }

@@ -14,6 +14,9 @@ const MOST_SIDE: usize = 1 << 14;
 const MOST_PARAMETERS: u64 = 1 << 32;
 const MOST_VALUES: usize = 1 << 30;
 
+/// Memory of the program itself.
+const PROGRAM: u64 = 15_000_000;
+
 const TOO_MANY: &str = "too many";
 
 /// One block's sizes.
@@ -27,6 +30,8 @@ pub struct BlockShape {
     pub parameters: u64,
     /// Floating-point operations of the layer for one image: two for each multiply-add.
     pub flops: u64,
+    /// Values of one image that a training step keeps from the forward to the backward pass.
+    pub kept: usize,
 }
 
 /// The sizes of every block of a network.
@@ -49,6 +54,19 @@ impl Shapes {
     #[must_use]
     pub fn flops(&self) -> u64 {
         self.blocks.iter().map(|block| block.flops).sum()
+    }
+
+    /// Bytes that training on the CPU needs, about: what a step keeps of a batch, the gradients of
+    /// the largest block, the weights with their gradients and averages, and the program.
+    #[must_use]
+    pub fn training_bytes(&self, batch: usize) -> u64 {
+        let values = |[c, h, w]: [usize; 3]| (c * h * w) as u64;
+        let kept: u64 = self.blocks.iter().map(|block| block.kept as u64).sum();
+        let gradients = |block: &BlockShape| values(block.input) + 2 * values(block.output);
+        let largest = self.blocks.iter().map(gradients).max().unwrap_or(0);
+        let values = batch as u64 * (kept + largest) + 4 * self.parameters();
+        // An eighth more: a block of memory is up to that much larger than what it is for.
+        values * 4 * 9 / 8 + PROGRAM
     }
 }
 
@@ -133,10 +151,17 @@ fn block_shape(
     {
         return Err("norm with an epsilon or momentum out of range".to_owned());
     }
+    let after = pooled(block.pool, output)?;
+    let values = |[c, h, w]: [usize; 3]| c * h * w;
+    // A norm keeps its input; its output follows from it, unless something was added or pooled.
+    let keeps_output = block.norm.is_none() || added.is_some() || block.pool.is_some();
+    let kept = if block.norm.is_some() { values(output) } else { 0 }
+        + if keeps_output { values(after) } else { 0 };
     let extra = u64::from(bias) + if block.norm.is_some() { 2 } else { 0 };
     Ok(BlockShape {
         input,
-        output: pooled(block.pool, output)?,
+        output: after,
+        kept,
         parameters: weights + extra * output[0] as u64,
         flops: 2 * weights * (output[1] * output[2]) as u64,
     })
@@ -223,6 +248,28 @@ mod tests {
         assert_eq!(parameters("cnn", [1, 28, 28], 10), 34_826);
         assert_eq!(parameters("lenet", [3, 32, 32], 10), 62_006);
         assert_eq!(parameters("mlp", [3, 32, 32], 10), 3072 * 512 + 512 + 512 * 256 + 256 + 2570);
+    }
+
+    /// `tinderbox bench --only training`, two threads, AVX-512: MB at the most.
+    #[test]
+    fn the_memory_of_training_is_known_within_a_third() {
+        for (name, input, batch, measured) in [
+            ("cnn", [1, 28, 28], 128, 26),
+            ("cnn", [1, 28, 28], 1024, 90),
+            ("lenet", [3, 32, 32], 128, 21),
+            ("mlp", [3, 32, 32], 128, 44),
+            ("resnet18", [3, 32, 32], 128, 905),
+            ("resnet18", [3, 128, 128], 32, 526),
+            ("resnet18", [3, 224, 224], 16, 668),
+            ("mobilenet_v2", [3, 32, 32], 128, 1305),
+            ("mobilenet_v2", [3, 128, 128], 32, 522),
+            ("mobilenet_v2", [3, 224, 224], 16, 790),
+        ] {
+            let shapes = check(&spec(name, input, 10).unwrap()).unwrap();
+            let ratio = shapes.training_bytes(batch) as f64 / (f64::from(measured) * 1e6);
+            println!("{name} {input:?} {batch}: {ratio:.2}");
+            assert!((0.75..1.33).contains(&ratio), "{name} {input:?}: {ratio}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct Tail<'a> {
     pub pool: Option<Pool>,
     /// Whether this is a training step.
     pub training: bool,
-    /// Where the layer keeps its weights in another form for passes over few images.
+    /// Where the layer keeps its weights in another form between inference passes.
     pub prepared: Option<&'a Prepared>,
 }
 

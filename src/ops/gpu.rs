@@ -60,11 +60,18 @@ pub fn adapters() -> Vec<(Adapter, Device)> {
 /// write into the `target` folder of whatever Rust project the program is started in.
 ///
 /// # Errors
-/// If the folder cannot be made.
+/// If `TINDERBOX_CACHE` names a folder that cannot be made.
 pub fn prepare() -> Result<()> {
     static ONCE: Once = Once::new();
-    let folder = cache_folder();
-    files::make_folder(&folder)?;
+    let folder = match cache_folder() {
+        (folder, true) => {
+            files::make_folder(&folder)?;
+            folder
+        }
+        // Nobody asked for this place: tuning again is better than not computing.
+        (folder, false) if files::make_folder(&folder).is_ok() => folder,
+        _ => std::env::temp_dir().join("tinderbox"),
+    };
     ONCE.call_once(|| {
         let mut config = CubeClRuntimeConfig::default().override_from_env();
         config.environment.path = CacheConfig::Directory(folder);
@@ -73,15 +80,15 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// `TINDERBOX_CACHE`, else the user's cache folder, else the folder for temporary files.
-fn cache_folder() -> PathBuf {
+/// `TINDERBOX_CACHE`, else the user's cache folder, else the folder for temporary files; and whether
+/// it was asked for.
+fn cache_folder() -> (PathBuf, bool) {
     let user = || env::var("HOME").map(|home| PathBuf::from(home).join(".cache"));
     match env::var("TINDERBOX_CACHE") {
-        Some(folder) => folder.into(),
-        None => env::var("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(user)
-            .unwrap_or_else(std::env::temp_dir)
-            .join("tinderbox"),
+        Some(folder) => (folder.into(), true),
+        None => {
+            let folder = env::var("XDG_CACHE_HOME").map(PathBuf::from).or_else(user);
+            (folder.unwrap_or_else(std::env::temp_dir).join("tinderbox"), false)
+        }
     }
 }

@@ -20,5 +20,5 @@ pub use pass::Pass;
 /// what a layer answers for these still fits the caches, so that the next one finds it there.
 #[must_use]
 pub fn images_at_once(device: &burn::tensor::Device) -> usize {
-    if fused::is_cpu(device) { 128 } else { usize::MAX }
+    if fused::is_cpu(device) { 192 } else { usize::MAX }
 }

@@ -59,7 +59,7 @@ impl Predictor {
     pub fn rank(&self, pictures: &[&Pixels]) -> Result<Vec<Vec<Ranked>>> {
         let how = &self.package.preprocessing;
         let images: Vec<f32> = pictures.iter().flat_map(|picture| to_input(picture, how)).collect();
-        let rows = answer(&self.network, &images, how.input(), &self.device)?;
+        let rows = answer(&self.network, images, how.input(), &self.device)?;
         Ok(rows.into_iter().map(ranked).collect())
     }
 }

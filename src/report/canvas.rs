@@ -2,8 +2,9 @@
 
 use std::fmt::{Display, Write as _};
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{PixelType, Resizer};
+use fast_image_resize::Resizer;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
 use image::ImageEncoder as _;
 use resvg::tiny_skia::{Pixmap, Transform};
 
@@ -272,10 +273,11 @@ fn resized(pixels: &Pixels, w: usize, h: usize) -> Result<Vec<u8>> {
     }
     let failed = |cause: &dyn Display| Error::failed("cannot shrink a picture").cause(cause);
     let size = |n: usize| u32::try_from(n).map_err(|cause| failed(&cause));
-    let (columns, rows) = (size(rgb.width)?, size(rgb.height)?);
-    let source =
-        ImageRef::new(columns, rows, &rgb.data, PixelType::U8x3).map_err(|cause| failed(&cause))?;
-    let mut shown = Image::new(size(w)?, size(h)?, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut shown, None).map_err(|cause| failed(&cause))?;
-    Ok(shown.into_vec())
+    let source = TypedImageRef::<U8x3>::from_buffer(size(rgb.width)?, size(rgb.height)?, &rgb.data)
+        .map_err(|cause| failed(&cause))?;
+    let mut data = vec![0; w * h * 3];
+    let mut shown = TypedImage::<U8x3>::from_buffer(size(w)?, size(h)?, &mut data)
+        .map_err(|cause| failed(&cause))?;
+    Resizer::new().resize_typed(&source, &mut shown, None).map_err(|cause| failed(&cause))?;
+    Ok(data)
 }

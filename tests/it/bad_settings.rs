@@ -101,13 +101,13 @@ fn a_gpu_that_this_build_cannot_use_is_the_environments_fault() {
 fn an_unwritable_models_folder_is_found_before_the_first_step() {
     let lab = colours();
     lab.write("models", "a file, not a folder");
-    train(&lab, "--model mlp --epochs 1").fails(4, &["`models`"], "`--models`");
+    train(&lab, "--model mlp --epochs 1").fails(4, &["`models`"], "`--models DIR`");
     assert_eq!(lab.read_text("models"), "a file, not a folder");
     lab.write("m/file", "");
     train(&lab, "--model mlp --epochs 1 --models m/file/deeper").fails(
         4,
         &["m/file/deeper"],
-        "`--models`",
+        "`--models DIR`",
     );
 }
 
@@ -115,7 +115,7 @@ fn an_unwritable_models_folder_is_found_before_the_first_step() {
 fn an_unwritable_images_folder_is_found_before_the_first_step() {
     let lab = colours();
     lab.write("images", "a file, not a folder");
-    let answer = train(&lab, "--model mlp --epochs 1").fails(4, &["`images`"], "`--images`");
+    let answer = train(&lab, "--model mlp --epochs 1").fails(4, &["`images`"], "`--images DIR`");
     assert!(!answer.stderr.contains("epoch 1"), "{}", answer.stderr);
     assert_eq!(lab.names("models"), Vec::<String>::new(), "no run was begun");
 }

@@ -14,6 +14,7 @@ mod accuracy;
 mod bad_data;
 mod bad_models;
 mod bad_settings;
+mod doctor;
 mod draw;
 mod evaluate;
 mod example;

@@ -64,6 +64,15 @@ pub fn statistics() -> Statistics {
     Statistics::default()
 }
 
+/// Bytes of memory of this machine, or that its container allows; none where it is not known.
+#[must_use]
+pub fn memory() -> Option<u64> {
+    #[cfg(all(unix, target_pointer_width = "64"))]
+    return Some(memory::total()).filter(|&total| total < usize::MAX).map(|total| total as u64);
+    #[cfg(not(all(unix, target_pointer_width = "64")))]
+    None
+}
+
 /// Gives all blocks that nobody uses back to the operating system.
 pub fn trim() {
     #[cfg(all(unix, target_pointer_width = "64"))]

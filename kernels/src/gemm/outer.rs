@@ -7,11 +7,12 @@ use crate::simd::{Kernel, LANES, Simd};
 /// that a tile reads then stay in the first-level cache.
 pub(crate) const PIXELS: usize = 96;
 
-/// Adds the products of some pixels to the sums of all taps and columns.
+/// Adds the products of some pixels to the sums of all taps and columns, or begins the sums.
 ///
 /// # Safety of running it
 /// `source + pixel + tap` must be valid for a float, for each pixel and tap; `dy` must be packed as
-/// `[panel][pixel][16]`, `sums` is `[tap][panels * 16]` and used by nothing else meanwhile.
+/// `[panel][pixel][16]`, `sums` is `[tap][panels * 16]` and used by nothing else meanwhile; where
+/// the sums are begun, it need not hold values yet.
 #[derive(Clone, Copy)]
 pub(crate) struct PixelsTimesGradients<'a> {
     pub source: *const f32,
@@ -20,6 +21,7 @@ pub(crate) struct PixelsTimesGradients<'a> {
     pub dy: *const f32,
     pub panels: usize,
     pub sums: *mut f32,
+    pub accumulate: bool,
 }
 
 impl Kernel for PixelsTimesGradients<'_> {
@@ -92,7 +94,9 @@ impl PixelsTimesGradients<'_> {
                         let mut j = 0;
                         while j < P {
                             let to = to.add(j * LANES);
-                            S::store(to, S::add(S::load(to), sums[i][j]));
+                            let sum = sums[i][j];
+                            let sum = if self.accumulate { S::add(S::load(to), sum) } else { sum };
+                            S::store(to, sum);
                             j += 1;
                         }
                     }

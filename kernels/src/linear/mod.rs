@@ -11,7 +11,7 @@ mod tests;
 use std::ops::Range;
 
 use crate::conv::Finish;
-use crate::gemm::outer::{PIXELS, PixelsTimesGradients};
+use crate::gemm::outer::PixelsTimesGradients;
 use crate::gemm::tile::{BLOCK, Packing, Row, RowsTimesWeights, Run};
 use crate::gemm::{ROWS, panel_group, panels};
 use crate::parallel::{Shared, for_each, with_scratch};
@@ -25,6 +25,9 @@ const ITEM_ROWS: usize = 384;
 const ITEMS: usize = 8;
 /// Input features of an item of the weights' gradient.
 const FEATURES: usize = 96;
+/// Most samples that are multiplied at once for the weights' gradient: their gradients for 64
+/// columns, 64 KiB, and their features of an item stay in the second-level cache.
+const SAMPLES: usize = 256;
 
 /// The sizes of a dense layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +67,7 @@ pub fn forward(
     let in_place = (n <= ROWS).then_some(weights);
     let product = Product { isa, n, depth: inputs, columns: outputs, x, finish, in_place };
     product.run(y, |ks, first, width, packed| {
-        for (k, packed) in ks.zip(packed.chunks_exact_mut(LANES)) {
-            packed[..width].copy_from_slice(&weights[k * outputs + first..][..width]);
-            packed[width..].fill(0.0);
-        }
+        copy_panel(ks.map(|k| &weights[k * outputs + first..][..width]), width, packed);
     });
 }
 
@@ -92,6 +92,21 @@ pub fn backward_data(isa: Isa, shape: &LinearShape, dy: &[f32], weights: &[f32],
             }
         }
     });
+}
+
+/// Writes `rows` of `width` values, at most sixteen, as rows of sixteen. No calls of `memcpy` for so
+/// few: they would take as long as the multiplications.
+fn copy_panel<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize, packed: &mut [f32]) {
+    let (packed, _) = packed.as_chunks_mut::<LANES>();
+    if width < LANES {
+        packed.as_flattened_mut().fill(0.0);
+    }
+    for (to, from) in packed.iter_mut().zip(rows) {
+        match from.first_chunk::<LANES>() {
+            Some(from) => *to = *from,
+            None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+        }
+    }
 }
 
 /// `[n, depth]` times something that is packed on the way.
@@ -209,38 +224,60 @@ impl Product<'_> {
 pub fn backward_weights(isa: Isa, shape: &LinearShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     shape.check(x, dw, dy);
     let &LinearShape { n, inputs, outputs } = shape;
-    let (all, chunks) = (panels(outputs), n.div_ceil(PIXELS));
+    if n == 0 || outputs == 0 {
+        return dw.fill(0.0);
+    }
+    let all = panels(outputs);
     let packed = pack_gradients(shape, dy);
     let dw = Shared::new(dw);
     for_each(inputs.div_ceil(FEATURES), |index| {
         let features = index * FEATURES..((index + 1) * FEATURES).min(inputs);
-        let width = features.len();
-        let taps: Vec<usize> = (0..width).collect();
-        let pixels: Vec<usize> = (0..PIXELS).map(|i| i * width).collect();
-        with_scratch(width * all * LANES, |sums| {
-            sums.fill(0.0);
-            with_scratch(PIXELS * width, |block| {
-                for chunk in 0..chunks {
-                    let samples = chunk * PIXELS..((chunk + 1) * PIXELS).min(n);
-                    for (to, i) in block.chunks_exact_mut(width).zip(samples.clone()) {
-                        to.copy_from_slice(&x[i * inputs..][features.clone()]);
-                    }
-                    isa.run(PixelsTimesGradients {
-                        source: block.as_ptr(),
-                        pixels: &pixels[..samples.len()],
-                        taps: &taps,
-                        dy: packed[samples.start * all * LANES..].as_ptr(),
-                        panels: all,
-                        sums: sums.as_mut_ptr(),
-                    });
-                }
-            });
-            // SAFETY: the rows of the weights are dealt to the items.
-            let dw = unsafe { dw.part(features.start * outputs..features.end * outputs) };
+        // SAFETY: the rows of the weights are dealt to the items.
+        let dw = unsafe { dw.part(features.start * outputs..features.end * outputs) };
+        let compute = |sums: &mut [f32]| sum_products(isa, shape, x, &packed, features, sums);
+        if outputs == all * LANES {
+            return compute(dw);
+        }
+        with_scratch(dw.len() / outputs * all * LANES, |sums| {
+            compute(sums);
             for (to, from) in dw.chunks_exact_mut(outputs).zip(sums.chunks_exact(all * LANES)) {
                 to.copy_from_slice(&from[..outputs]);
             }
         });
+    });
+}
+
+/// The gradients of the weights of some features, `[features][panels * 16]`.
+fn sum_products(
+    isa: Isa,
+    shape: &LinearShape,
+    x: &[f32],
+    packed: &[f32],
+    features: Range<usize>,
+    sums: &mut [f32],
+) {
+    let &LinearShape { n, inputs, outputs } = shape;
+    let (width, all) = (features.len(), panels(outputs));
+    assert_eq!(sums.len(), width * all * LANES, "length of the sums");
+    let taps: Vec<usize> = (0..width).collect();
+    let most = SAMPLES.min(n);
+    let pixels: Vec<usize> = (0..most).map(|i| i * width).collect();
+    with_scratch(most * width, |block| {
+        for chunk in 0..n.div_ceil(SAMPLES) {
+            let samples = chunk * SAMPLES..((chunk + 1) * SAMPLES).min(n);
+            for (to, i) in block.chunks_exact_mut(width).zip(samples.clone()) {
+                to.copy_from_slice(&x[i * inputs..][features.clone()]);
+            }
+            isa.run(PixelsTimesGradients {
+                source: block.as_ptr(),
+                pixels: &pixels[..samples.len()],
+                taps: &taps,
+                dy: packed[samples.start * all * LANES..].as_ptr(),
+                panels: all,
+                sums: sums.as_mut_ptr(),
+                accumulate: chunk > 0,
+            });
+        }
     });
 }
 
@@ -250,18 +287,15 @@ fn pack_gradients(shape: &LinearShape, dy: &[f32]) -> Vec<f32> {
     let all = panels(outputs);
     let mut packed = crate::buffer::arbitrary(n * all * LANES);
     let shared = Shared::new(&mut packed);
-    for_each(n.div_ceil(PIXELS), |chunk| {
-        let samples = chunk * PIXELS..((chunk + 1) * PIXELS).min(n);
-        let range = samples.start * all * LANES..samples.end * all * LANES;
-        // SAFETY: the chunks have places of their own.
-        let packed = unsafe { shared.part(range) };
-        for (panel, packed) in packed.chunks_exact_mut(samples.len() * LANES).enumerate() {
-            let width = (outputs - panel * LANES).min(LANES);
-            for (to, i) in packed.chunks_exact_mut(LANES).zip(samples.clone()) {
-                to[..width].copy_from_slice(&dy[i * outputs + panel * LANES..][..width]);
-                to[width..].fill(0.0);
-            }
-        }
+    for_each(n.div_ceil(SAMPLES) * all, |index| {
+        let (chunk, panel) = (index / all, index % all);
+        let samples = chunk * SAMPLES..((chunk + 1) * SAMPLES).min(n);
+        let start = (samples.start * all + panel * samples.len()) * LANES;
+        // SAFETY: each panel of each chunk has a place of its own.
+        let packed = unsafe { shared.part(start..start + samples.len() * LANES) };
+        let first = panel * LANES;
+        let width = (outputs - first).min(LANES);
+        copy_panel(samples.map(|i| &dy[i * outputs + first..][..width]), width, packed);
     });
     packed
 }

@@ -12,10 +12,10 @@ use tinderbox_kernels::{Isa, buffer, norm};
 use super::again::{Input, Normalised};
 use super::block::BlockInputs;
 use super::layer::{LayerShape, LayerSpec};
-use super::prepared::{FEW, Prepared};
+use super::prepared::Prepared;
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
-    is_channels_last, turn_rows,
+    is_channels_last, turn_rows, view,
 };
 use crate::ops::Pool;
 
@@ -103,21 +103,27 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
     let input = dims(&inputs.x);
     let mut weight = in_order(inputs.weight.clone());
     let layer = LayerShape::new(&spec.layer, input, &weight);
-    let x = match layer {
-        LayerShape::Conv(_) => channels_last(inputs.x.clone()),
-        // Features are counted with the channel first. Of input and weights, the smaller is turned.
-        LayerShape::Linear(shape) if shape.outputs < shape.n && is_channels_last(&inputs.x) => {
-            weight = turn_rows(&weight, input);
-            inputs.x.clone()
-        }
-        LayerShape::Linear(_) => channels_first(inputs.x.clone()),
-    };
     let isa = Isa::best();
     let keeps = matches!(keep, Keep::Needed(_));
     if let (true, Some(prepared)) = (keeps, &spec.prepared) {
         prepared.clear();
     }
-    let block = Block { isa, spec, layer, keep: keeps, x: x.storage(), inputs: &inputs };
+    let x = match layer {
+        LayerShape::Conv(_) if !keeps && view(&inputs.x).is_some() => inputs.x.clone(),
+        LayerShape::Conv(_) => channels_last(inputs.x.clone()),
+        // Features are counted with the channel first. Of input and weights, the smaller is turned.
+        LayerShape::Linear(shape) if shape.outputs < shape.n && is_channels_last(&inputs.x) => {
+            let turn = || (turn_rows(&weight, input), Vec::new());
+            weight = match &spec.prepared {
+                Some(prepared) if !keeps => prepared.get(&inputs, None, turn).values.0.clone(),
+                _ => turn().0,
+            };
+            inputs.x.clone()
+        }
+        LayerShape::Linear(_) => channels_first(inputs.x.clone()),
+    };
+    let values = view(&x).unwrap_or_else(|| x.storage());
+    let block = Block { isa, spec, layer, keep: keeps, x: values, inputs: &inputs };
     let Parts { y, mean, variance, tail } = layer.with_threads(|| match spec.norm {
         Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
         norm => block.without_statistics(&weight, norm),
@@ -163,7 +169,7 @@ impl Block<'_> {
 
     /// A norm with running statistics is a factor and a summand for each channel, which the weights
     /// and the bias take in.
-    fn folded(&self, weight: &FlexTensor, epsilon: f64) -> (Vec<f32>, Vec<f32>) {
+    fn folded(&self, weight: &FlexTensor, epsilon: f64) -> (FlexTensor, Vec<f32>) {
         let all = [&self.inputs.gamma, &self.inputs.beta, &self.inputs.mean, &self.inputs.variance]
             .map(|tensor| in_order(tensor.clone()));
         let [gamma, beta, mean, variance] = all.each_ref().map(FlexTensor::storage::<f32>);
@@ -177,6 +183,7 @@ impl Block<'_> {
         let shift = (0..factor.len())
             .map(|c| beta[c] + (bias.get(c).copied().unwrap_or(0.0) - mean[c]) * factor[c])
             .collect();
+        let shape = weight.layout().shape().clone();
         let mut weight = weight.storage::<f32>().to_vec();
         match self.layer {
             LayerShape::Conv(shape) => {
@@ -193,18 +200,17 @@ impl Block<'_> {
                 }
             }
         }
-        (weight, shift)
+        (contiguous(weight, shape), shift)
     }
 
     /// A block whose norm, if it has one, does not look at the batch.
     fn without_statistics(&self, weight: &FlexTensor, norm: Option<NormSpec>) -> Parts {
-        let few = !self.keep && self.inputs.x.layout().shape()[0] <= FEW;
         let make = || match norm {
             Some(norm) => self.folded(weight, norm.epsilon),
-            None => (Vec::new(), Vec::new()),
+            None => (weight.clone(), Vec::new()),
         };
         let prepared = match (&self.spec.prepared, self.layer) {
-            (Some(prepared), LayerShape::Conv(_)) if few => {
+            (Some(prepared), LayerShape::Conv(_)) if !self.keep => {
                 Some(prepared.get(self.inputs, norm.map(|norm| norm.epsilon), make))
             }
             _ => None,
@@ -217,7 +223,7 @@ impl Block<'_> {
             (&made, None)
         };
         if norm.is_some() {
-            return self.plain(&folded.0, Some(&folded.1), memo);
+            return self.plain(folded.0.storage(), Some(&folded.1), memo);
         }
         let bias = in_order(self.inputs.bias.clone());
         let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());

@@ -1,4 +1,4 @@
-//! A layer's weights in the form that the kernels want, kept between passes over few images.
+//! A layer's weights in the form that the kernels want, kept between inference passes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,10 +7,6 @@ use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::Memo;
 
 use super::block::BlockInputs;
-
-/// Most images of a pass for which weights are kept: with more, making their form anew does not
-/// count.
-pub(super) const FEW: usize = 8;
 
 /// Where a layer keeps its weights in the form that the kernels want, if a block gets one with it.
 /// Clones share it. It notices when the weights have changed.
@@ -24,8 +20,8 @@ pub(super) struct Weights {
     made_of: [FlexTensor; 6],
     /// What was added to the variance of a norm.
     epsilon: Option<f64>,
-    /// Weights and bias.
-    pub values: (Vec<f32>, Vec<f32>),
+    /// Weights, and the bias where it is another than the layer's.
+    pub values: (FlexTensor, Vec<f32>),
     pub memo: Memo,
 }
 
@@ -35,7 +31,7 @@ impl Prepared {
         &self,
         inputs: &BlockInputs<Flex>,
         epsilon: Option<f64>,
-        make: impl FnOnce() -> (Vec<f32>, Vec<f32>),
+        make: impl FnOnce() -> (FlexTensor, Vec<f32>),
     ) -> Arc<Weights> {
         let BlockInputs { x: _, add: _, weight, bias, gamma, beta, mean, variance } = inputs;
         let made_of = [weight, bias, gamma, beta, mean, variance];

@@ -27,13 +27,27 @@ pub(super) fn contiguous(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTenso
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// Whether memory is in the order of `strides`; axes of one element do not matter.
-fn has_strides(tensor: &FlexTensor, strides: [usize; 4]) -> bool {
-    let len = tensor.layout().num_elements();
+/// Whether this is in the order of `strides`; axes of one element do not matter.
+fn is_ordered(tensor: &FlexTensor, strides: [usize; 4]) -> bool {
     let all = dims(tensor).into_iter().zip(strides).zip(tensor.layout().strides());
+    all.into_iter().all(|((size, wanted), &stride)| size < 2 || stride == wanted as isize)
+}
+
+/// Whether memory is in the order of `strides`, and holds nothing else.
+fn has_strides(tensor: &FlexTensor, strides: [usize; 4]) -> bool {
     tensor.layout().start_offset() == 0
-        && tensor.storage::<f32>().len() == len
-        && all.into_iter().all(|((size, wanted), &stride)| size < 2 || stride == wanted as isize)
+        && tensor.storage::<f32>().len() == tensor.layout().num_elements()
+        && is_ordered(tensor, strides)
+}
+
+/// The values of an image tensor where they lie in one piece with channels last, as those of some
+/// images of a batch do.
+pub(super) fn view(tensor: &FlexTensor) -> Option<&[f32]> {
+    let [_, c, h, w] = dims(tensor);
+    let (start, len) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+    is_ordered(tensor, [h * w * c, 1, w * c, c])
+        .then(|| tensor.storage::<f32>().get(start..start + len))
+        .flatten()
 }
 
 /// Whether this is an image tensor with channels last in memory, nothing else in it, and another

@@ -323,3 +323,30 @@ fn prepared_weights_are_made_anew_when_they_change() {
         }
     }
 }
+
+/// Some images of a batch, which the forward pass reads where they lie: as burn has them and with
+/// channels last, by a convolution and then by a dense layer that keeps its turned rows.
+#[test]
+fn a_view_of_a_batch_is_answered_like_a_copy() {
+    let device = Device::flex();
+    for channels in [1, 3] {
+        let case = conv_case(&device, Sizes { channels: [channels, 20], ..PLAIN });
+        let dense = linear(20 * 13 * 11, 1, &device);
+        let prepared = Prepared::default();
+        let run = |x: Tensor<4>, prepared| {
+            let y = super::block(case.layer(), x, Tail::default());
+            super::block(Layer::Linear(&dense), y, Tail { prepared, ..Tail::default() })
+        };
+        let maker = conv_case(&device, Sizes { channels: [channels; 2], ..PLAIN });
+        let last = super::block(maker.layer(), maker.x.clone(), Tail::default());
+        for batch in [maker.x.clone(), last] {
+            for range in [0..2, 1..3, 1..2] {
+                let view = batch.clone().slice([range.clone()]);
+                let copy = Tensor::from_data(view.clone().into_data(), &device);
+                let expected = values(run(copy, None));
+                assert_eq!(values(run(view.clone(), Some(&prepared))), expected, "{range:?}");
+                assert_eq!(values(run(view, Some(&prepared))), expected, "{range:?} again");
+            }
+        }
+    }
+}

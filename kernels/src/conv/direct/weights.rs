@@ -95,6 +95,7 @@ impl Pass<'_> {
                         dy: packed.as_ptr(),
                         panels: panels.len(),
                         sums: sums.as_mut_ptr(),
+                        accumulate: true,
                     });
                 }
             });

@@ -1,0 +1,77 @@
+# The engine of scripts/test-containers: buildah, podman and runc in a folder of their own.
+# shellcheck shell=bash
+
+say() { echo "[$SECONDS s] $*"; }
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# Installs what is missing and points it at one temporary folder, $lab, that is removed at the end.
+prepare_engine() {
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "skipped: the containers are tested as root on Debian or Ubuntu only (they need buildah, podman, runc)"
+        exit 0
+    fi
+    local tools=(buildah podman runc)
+    [[ -z ${full:-} ]] || tools+=(debootstrap)
+    if ! command -v "${tools[@]}" >/dev/null; then
+        say "installing ${tools[*]}"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${tools[@]}" >/dev/null
+    fi
+    lab=$(mktemp -d)
+    trap 'umount -R "$lab/store/overlay" 2>/dev/null || true; rm -rf "$lab"' EXIT
+    export CONTAINERS_STORAGE_CONF=$lab/storage.conf CONTAINERS_CONF=$lab/containers.conf
+    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$lab/store" "$lab/run" >"$CONTAINERS_STORAGE_CONF"
+    local files
+    files=$(ulimit -Hn)
+    cat >"$CONTAINERS_CONF" <<CONF
+[containers]
+default_ulimits = ["nofile=$files:$files", "nproc=32768:32768"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+CONF
+    export TINDERBOX_ENGINE=podman
+    image=localhost/tinderbox:cpu
+}
+
+# The shipped Dockerfile around a binary that is there already: a folder takes the place of its build stage.
+image_around() {
+    local binary=$1 flags=()
+    [[ -x $binary ]] || fail "no program $binary: scripts/static cargo build --release makes it"
+    if readelf -d "$binary" | grep -q NEEDED; then
+        fail "$binary needs libraries of the system: build it with scripts/static"
+    fi
+    mkdir -p "$lab/stage"
+    strip -o "$lab/tinderbox" "$binary"
+    scripts/image-root "$lab/tinderbox" "$lab/stage/rootfs" --no-default-features
+    buildah bud "${flags[@]}" --isolation chroot --pull-never --build-context "build=$lab/stage" \
+        --build-arg VERSION=test -t "$image" . >"$lab/build.log" 2>&1 || {
+        tail -n 30 "$lab/build.log"
+        fail "the image does not build"
+    }
+    say "image around $binary: $(size_of "$image") bytes"
+}
+
+size_of() { podman image inspect --format '{{.Size}}' "$1"; }
+
+# Runs the image as a careful person does: any user, nothing granted.
+box() {
+    podman run --rm --network none --read-only --read-only-tmpfs=false --tmpfs /tmp:rw,size=64m,mode=1777 \
+        --user "${user:-4242:4343}" --cap-drop ALL --security-opt no-new-privileges "$@"
+}
+
+# expect CODE TEXT COMMAND...: the command ends with the code, and its output holds the text.
+expect() {
+    local code=$1 text=$2 got=0
+    shift 2
+    "$@" >"$lab/out" 2>&1 </dev/null || got=$?
+    if [[ $got != "$code" ]] || ! grep -qF -- "$text" "$lab/out"; then
+        cat "$lab/out" >&2
+        fail "$* ended with $got, not $code, or did not say: $text"
+    fi
+}

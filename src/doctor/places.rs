@@ -1,0 +1,141 @@
+//! The three folders as they are found: what is there, who owns it, what it holds.
+
+use std::path::{Path, PathBuf};
+
+use super::mounts::{Mount, Mounts};
+use crate::base::{env, files};
+use crate::config::Folders;
+use crate::data::IMAGE_EXTENSIONS;
+
+/// What a folder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Datasets,
+    Models,
+    Images,
+}
+
+impl Role {
+    pub const ALL: [Self; 3] = [Self::Datasets, Self::Models, Self::Images];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Datasets => "datasets",
+            Self::Models => "models",
+            Self::Images => "images",
+        }
+    }
+
+    pub fn folder(self, folders: &Folders) -> &Path {
+        match self {
+            Self::Datasets => &folders.datasets,
+            Self::Models => &folders.models,
+            Self::Images => &folders.images,
+        }
+    }
+}
+
+/// What this process is and sees.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Whether this is a container image of ours.
+    pub image: bool,
+    /// Its mounts.
+    pub mounts: Mounts,
+    /// Its user and group, where the operating system has numbers for them.
+    pub user: Option<[u32; 2]>,
+}
+
+impl Surroundings {
+    pub fn look() -> Self {
+        Self {
+            image: env::var("TINDERBOX_IMAGE").is_some(),
+            mounts: Mounts::read(),
+            user: files::owner("/proc/self".as_ref()),
+        }
+    }
+}
+
+/// What a folder holds, as far as its shape tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    Nothing,
+    /// Runs: trained models.
+    Runs,
+    /// Pictures of runs.
+    Pictures,
+    /// The parts of one data set: `train`, classes, IDX files.
+    OneDataset,
+    /// Data sets, where there should be none.
+    Datasets,
+    /// Only a folder with the role's own name.
+    Nested,
+    /// Folders of these names.
+    Folders(Vec<String>),
+}
+
+/// Entries of a folder that are looked at; large folders must not make it slow.
+const LOOKED_AT: usize = 200;
+
+/// What a folder looks like.
+///
+/// # Errors
+/// If it cannot be listed.
+pub fn content(folder: &Path, role: Role) -> crate::base::Result<Content> {
+    let entries = files::some(folder, LOOKED_AT)?;
+    if is_dataset(&entries) {
+        return Ok(Content::OneDataset);
+    }
+    let mut folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let names: Vec<String> = folders.iter().map(|path| name(path)).collect();
+    if names == [role.name()] {
+        return Ok(Content::Nested);
+    }
+    let inside: Vec<Vec<PathBuf>> =
+        folders.iter().map(|folder| files::some(folder, LOOKED_AT).unwrap_or_default()).collect();
+    let any = |wanted: &dyn Fn(&[PathBuf]) -> bool| inside.iter().any(|paths| wanted(paths));
+    Ok(if folders.is_empty() {
+        Content::Nothing
+    } else if any(&|paths| has(paths, &["run.toml", "model.safetensors"])) {
+        Content::Runs
+    } else if any(&|paths| has(paths, &["curves.png", "batch.png"])) {
+        Content::Pictures
+    } else if role == Role::Datasets
+        && folders.len() > 1
+        && inside.iter().all(|paths| paths.iter().any(|path| is_image(path)))
+    {
+        Content::OneDataset
+    } else if role != Role::Datasets && any(&is_dataset) {
+        Content::Datasets
+    } else {
+        Content::Folders(names)
+    })
+}
+
+/// Whether these are the parts of a data set beyond doubt.
+fn is_dataset(entries: &[PathBuf]) -> bool {
+    entries.iter().any(|path| {
+        let name = name(path);
+        name.contains("-idx3-ubyte") || (["train", "training"].contains(&&*name) && path.is_dir())
+    })
+}
+
+fn has(entries: &[PathBuf], names: &[&str]) -> bool {
+    entries.iter().any(|path| names.contains(&&*name(path)))
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    IMAGE_EXTENSIONS.contains(&&*extension) && path.is_file()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The mount that a folder lies on, by its real path.
+pub fn mount_of<'a>(path: &Path, around: &'a Surroundings) -> Option<&'a Mount> {
+    let real = std::path::absolute(path).ok()?;
+    around.mounts.of(&real.canonicalize().unwrap_or(real))
+}

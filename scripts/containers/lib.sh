@@ -22,7 +22,7 @@ prepare_engine() {
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${tools[@]}" >/dev/null
     fi
     lab=$(mktemp -d)
-    trap 'umount -R "$lab/store/overlay" 2>/dev/null || true; rm -rf "$lab"' EXIT
+    trap 'while umount -R "$lab/store/overlay" 2>/dev/null; do :; done; rm -rf "$lab"' EXIT
     export CONTAINERS_STORAGE_CONF=$lab/storage.conf CONTAINERS_CONF=$lab/containers.conf
     printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$lab/store" "$lab/run" >"$CONTAINERS_STORAGE_CONF"
     local files

@@ -49,8 +49,8 @@ check_folders() {
         expect 4 '-v "$PWD/images:/images"' box -v "$host/models:/models" "$image" train
         expect 3 '-v "$PWD/datasets:/datasets:ro"' box "${outputs[@]}" "$image" train pets
         expect 3 'it is empty' box "${outputs[@]}" -v "$host/empty:/datasets:ro" "$image" train pets
-        expect 4 'is a file' box -v "$host/file:/models" -v "$host/images:/images" "$image" train
-        expect 4 'it holds trained models' box -v "$host/images:/models" -v "$host/models:/images" "$image" train
+        expect 4 'is a file' box -v "$host/file:/work" -e TINDERBOX_MODELS=/work -v "$host/images:/images" "$image" train
+        expect 4 'it holds pictures of runs' box -v "$host/images:/models" -v "$host/models:/images" "$image" train
         expect 3 'it holds trained models' box "${outputs[@]}" -v "$host/models:/datasets:ro" "$image" train pets
         mkdir -p "$host/datasets/datasets/pets"/{train,test}/{cat,dog}
         expect 3 '-v "$PWD/datasets/datasets:/datasets:ro"' box "${all[@]}" "$image" train pets

@@ -18,14 +18,17 @@ pub fn check(folders: &Folders, around: &Surroundings) -> Vec<Finding> {
 /// A folder in its surroundings.
 struct Place<'a> {
     role: Role,
-    path: &'a Path,
+    path: PathBuf,
     mount: Option<&'a Mount>,
     around: &'a Surroundings,
 }
 
 impl<'a> Place<'a> {
-    fn new(role: Role, path: &'a Path, around: &'a Surroundings) -> Self {
-        Self { role, path, mount: mount_of(path, around), around }
+    fn new(role: Role, path: &Path, around: &'a Surroundings) -> Self {
+        // As people write it after the colon of `-v`, where that is what they are told.
+        let whole = around.image.then(|| std::path::absolute(path).ok()).flatten();
+        let path = whole.unwrap_or_else(|| path.to_owned());
+        Self { role, mount: mount_of(&path, around), path, around }
     }
 
     fn check(&self) -> Finding {
@@ -75,9 +78,9 @@ impl<'a> Place<'a> {
             );
             return if self.around.image { finding.fix(self.name_it(name)) } else { finding };
         }
-        let whole = std::path::absolute(self.path).unwrap_or_else(|_| self.path.to_owned());
+        let whole = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         let above = whole.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-        let place = Place { path: above, mount: mount_of(above, self.around), ..*self };
+        let place = Place::new(self.role, above, self.around);
         if let Some(finding) = self.vanishing() {
             return finding;
         }
@@ -117,7 +120,7 @@ impl<'a> Place<'a> {
 
     /// Whether the folder holds something else than it should.
     fn content(&self) -> Option<Finding> {
-        let content = match content(self.path, self.role) {
+        let content = match content(&self.path, self.role) {
             Ok(content) => content,
             Err(error) if self.is_output() => return Some(self.refused(&error)),
             Err(error) => {
@@ -189,7 +192,7 @@ impl<'a> Place<'a> {
             let message = format!("{}, read-only", self.describe_mount());
             return Some(self.wrong(message).fix(self.name_it(self.role.name())));
         }
-        files::check_writable(self.path).err().map(|error| self.refused(&error))
+        files::check_writable(&self.path).err().map(|error| self.refused(&error))
     }
 
     /// What is trained into a volume is kept, but people look for it in their folder.
@@ -204,7 +207,7 @@ impl<'a> Place<'a> {
 
     /// A folder that this user may not use.
     fn refused(&self, error: &Error) -> Finding {
-        let owner = files::owner(self.path);
+        let owner = files::owner(&self.path);
         let others = owner.zip(self.around.user).filter(|(owner, user)| owner[0] != user[0]);
         let whose = others.map_or(String::new(), |([owner, group], [user, own])| {
             format!("; it belongs to {owner}:{group}, and you are {user}:{own}")
@@ -234,7 +237,7 @@ impl<'a> Place<'a> {
             Role::Models => ("run", "runs"),
             Role::Images => ("folder", "folders"),
         };
-        let names: Vec<String> = files::list(self.path)
+        let names: Vec<String> = files::list(&self.path)
             .unwrap_or_default()
             .iter()
             .filter(|path| path.is_dir())

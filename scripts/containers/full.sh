@@ -7,25 +7,17 @@ sources=(Cargo.lock Cargo.toml kernels/Cargo.toml scripts/image-root)
 cpu_sources=("${sources[@]}" Dockerfile scripts/static)
 gpu_sources=("${sources[@]}" Dockerfile.gpu scripts/collect-libraries scripts/check-gpu-image)
 
-# Images of the names in the Dockerfiles, made from Debian's packages and this machine's Rust.
+# Images of the names in the Dockerfiles; this machine's Rust is mounted into the first.
 stand_in_bases() {
-    local mirror
-    # shellcheck disable=SC2016 # apt expands it
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' | awk 'NR == 1')
-    base() { # SUITE IMAGE PACKAGES
-        debootstrap --variant=minbase ${3:+--include="$3"} "$1" "$lab/root" ${mirror:+"$mirror"} >"$lab/debootstrap.log" 2>&1 ||
-            { tail -n 5 "$lab/debootstrap.log"; fail "debootstrap of $1"; }
-        local container
-        container=$(buildah from scratch)
-        buildah add -q "$container" "$lab/root" / >/dev/null
-        buildah config --env PATH=/toolchain/bin:/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-            --env CARGO_HOME=/usr/local/cargo "$container"
-        buildah commit -q --rm "$container" "localhost/$2" >/dev/null
-        rm -rf "$lab/root"
-        say "stand-in for $2"
-    }
-    base bookworm "rust:$(sed -n 's/^FROM rust:\([^ ]*\) .*/\1/p' Dockerfile)" gcc,libc6-dev,ca-certificates
-    base trixie debian:trixie-slim ca-certificates
+    base_image bookworm "rust:$(sed -n 's/^FROM rust:\([^ ]*\) .*/\1/p' Dockerfile)" gcc,libc6-dev,ca-certificates
+    base_image trixie debian:trixie-slim ca-certificates
+}
+
+# The tree as it is now, in a folder of its own: what is edited meanwhile comes into no image.
+copy_tree() {
+    mkdir "$lab/tree"
+    git ls-files -z | xargs -0 cp --parents -t "$lab/tree"
+    cp -r .git "$lab/tree/.git"
 }
 
 # whole CACHE ARGUMENTS OF scripts/build: the image, its crates compiled into the folder CACHE.
@@ -34,7 +26,7 @@ whole() {
     shift
     mkdir -p "$cache"
     local ca=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
-    TMPDIR=$cache scripts/build "$@" -- --isolation chroot --pull=never ${no_cache:+--no-cache} \
+    TMPDIR=$cache "$lab/tree/scripts/build" "$@" -- --isolation chroot --pull=never ${no_cache:+--no-cache} \
         -v "$(rustc --print sysroot):/toolchain:ro" -v "$ca:/etc/ssl/certs/ca-certificates.crt:ro" >"$lab/whole.log" 2>&1 ||
         { tail -n 30 "$lab/whole.log"; fail "scripts/build $*"; }
 }
@@ -66,23 +58,23 @@ full_cpu() {
     say "built twice: the same bytes"
 
     # An edit with an old date compiles tinderbox alone, and ships.
-    mkdir "$lab/tree"
-    git ls-files -z | xargs -0 cp --parents -t "$lab/tree"
+    cp -p "$lab/tree/src/cli/args.rs" "$lab/args.rs"
     sed -i 's/Trains image classifiers on any machine/Trains image classifiers anywhere/' "$lab/tree/src/cli/args.rs"
     touch -d 2020-01-01 "$lab/tree/src/cli/args.rs"
     start=$SECONDS
-    (cd "$lab/tree" && whole "$lab/cache" cpu)
+    whole "$lab/cache" cpu
     warm=$((SECONDS - start))
     ! grep Compiling "$lab/whole.log" | grep -vE 'Compiling tinderbox(-kernels)? ' || fail "an edit compiled other crates"
     expect 0 "Trains image classifiers anywhere" box "$image" --help
     say "an edit: $warm s, no other crate compiled"
 
-    whole "$lab/cache" cpu # the tree as it is, for the checks that follow
+    cp -p "$lab/args.rs" "$lab/tree/src/cli/args.rs"
+    whole "$lab/cache" cpu # the tree as it was, for the checks that follow
     {
         printf '[cpu]\ndate = %s\nimage = %s\npacked = %s\n' "$(date +%F)" "$(size_of "$image")" "$(packed "$image")"
         printf 'program_sha256 = "%s"\nsame_bytes_twice = true\n' "$first"
         printf 'build_seconds = %s\nrebuild_seconds = %s\n\n[cpu.made_from]\n' "$cold" "$warm"
-        hashes "${cpu_sources[@]}"
+        (cd "$lab/tree" && hashes "${cpu_sources[@]}")
     } >"$lab/cpu.toml"
     keep cpu
 }
@@ -124,7 +116,7 @@ full_gpu() {
     done
     {
         printf '\n[gpu.made_from]\n'
-        hashes "${gpu_sources[@]}"
+        (cd "$lab/tree" && hashes "${gpu_sources[@]}")
     } >>"$lab/gpu.toml"
     keep gpu
 }

@@ -39,6 +39,24 @@ CONF
     image=localhost/tinderbox:cpu
 }
 
+# base_image SUITE NAME PACKAGES: a stand-in for an image of a registry, from the mirror that this machine uses.
+base_image() {
+    local mirror container
+    # shellcheck disable=SC2016 # apt expands it
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' | awk 'NR == 1')
+    debootstrap --variant=minbase --include="$3" "$1" "$lab/root" ${mirror:+"$mirror"} >"$lab/debootstrap.log" 2>&1 || {
+        tail -n 5 "$lab/debootstrap.log"
+        fail "debootstrap of $1"
+    }
+    container=$(buildah from scratch)
+    buildah add -q "$container" "$lab/root" / >/dev/null
+    buildah config --env PATH=/toolchain/bin:/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        --env CARGO_HOME=/usr/local/cargo "$container"
+    buildah commit -q --rm "$container" "localhost/$2" >/dev/null
+    rm -rf "$lab/root"
+    say "stand-in for $2"
+}
+
 # The shipped Dockerfile around a binary that is there already: a folder takes the place of its build stage.
 image_around() {
     local binary=$1 flags=()

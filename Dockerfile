@@ -12,12 +12,14 @@ RUN --mount=type=cache,id=tinderbox-cargo,target=/usr/local/cargo/registry,shari
     cargo install --locked --version 0.7.7 cargo-auditable
 WORKDIR /src
 COPY . .
-# A source that is older than the last build, by its date, is compiled all the same.
+# A source that is older than the last build, by its date, is compiled all the same. Packed relocations need
+# glibc 2.36, which this base has: linked in here, and in the GPU image's own.
 RUN --mount=type=cache,id=tinderbox-cargo,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=tinderbox-target-cpu,target=/src/target,sharing=locked \
     find src kernels -name '*.rs' -exec touch {} + \
-    && scripts/static cargo auditable build --profile dist --no-default-features --locked \
-    && scripts/image-root target/*-linux-gnu/dist/tinderbox /rootfs --no-default-features
+    && scripts/static cargo auditable rustc --profile dist --bin tinderbox --no-default-features --locked -- \
+        -C link-arg=-Wl,-z,pack-relative-relocs \
+    && scripts/image-root "target/$(scripts/static printenv CARGO_BUILD_TARGET)/dist/tinderbox" /rootfs --no-default-features
 
 FROM scratch
 ARG VERSION=unknown
@@ -32,7 +34,9 @@ LABEL io.tinderbox.image=cpu \
       org.opencontainers.image.revision=$REVISION
 COPY --from=build /rootfs/ /
 # There is no home and no entry in /etc/passwd; any --user UID:GID works.
-ENV HOME=/tmp TINDERBOX_IMAGE=cpu
+# Apptainer does not start in /, so that the folders are named.
+ENV HOME=/tmp TINDERBOX_IMAGE=cpu \
+    TINDERBOX_DATASETS=/datasets TINDERBOX_MODELS=/models TINDERBOX_IMAGES=/images
 WORKDIR /
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/tinderbox"]

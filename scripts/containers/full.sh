@@ -3,7 +3,7 @@
 
 proof=docs/container-proof.toml
 # What an image is made from, besides our own code: when one of these changes, its figures are old.
-sources=(Cargo.lock Cargo.toml kernels/Cargo.toml scripts/image-root)
+sources=(.dockerignore Cargo.lock Cargo.toml kernels/Cargo.toml scripts/image-root scripts/third-party-licenses)
 cpu_sources=("${sources[@]}" Dockerfile scripts/static)
 gpu_sources=("${sources[@]}" Dockerfile.gpu scripts/collect-libraries scripts/check-gpu-image)
 

@@ -16,7 +16,11 @@ prepare_engine() {
     fi
     local tools=(buildah podman runc)
     [[ -z ${full:-} ]] || tools+=(debootstrap)
-    if ! command -v "${tools[@]}" >/dev/null; then
+    local tool missing=
+    for tool in "${tools[@]}"; do
+        command -v "$tool" >/dev/null || missing=1
+    done
+    if [[ -n $missing ]]; then
         say "installing ${tools[*]}"
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${tools[@]}" >/dev/null

@@ -205,7 +205,8 @@ pub fn free_space(path: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
         let space = rustix::fs::statvfs(path).ok()?;
-        Some(space.f_bavail.saturating_mul(space.f_frsize))
+        // Some file systems in user space answer zeros.
+        (space.f_blocks > 0).then(|| space.f_bavail.saturating_mul(space.f_frsize))
     }
     #[cfg(not(unix))]
     {

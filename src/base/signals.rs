@@ -1,12 +1,30 @@
 //! Signals that ask the program to end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::{Error, Result};
+
+/// Whether a signal still ends the program at once.
+static AT_ONCE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on a SIGINT or SIGTERM ends the program at once, until somebody listens for them. They
+/// would anyhow, but not in a container: there the program is process 1, for which the kernel
+/// ignores signals that it does not handle.
+///
+/// # Errors
+/// If the operating system does not allow it.
+pub fn end_at_once() -> Result<()> {
+    let at_once = AT_ONCE.get_or_init(|| Arc::new(AtomicBool::new(true)));
+    [SIGINT, SIGTERM].into_iter().try_for_each(|signal| {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(at_once))
+            .map(drop)
+            .map_err(|cause| Error::environment("cannot listen for signals").cause(cause))
+    })
+}
 
 /// Listens for SIGINT (Ctrl-C) and SIGTERM (`docker stop`).
 #[derive(Clone, Debug, Default)]
@@ -31,6 +49,9 @@ impl Signals {
             Ok(())
         };
         register().map_err(|cause| Error::environment("cannot listen for signals").cause(cause))?;
+        if let Some(at_once) = AT_ONCE.get() {
+            at_once.store(false, Ordering::Relaxed);
+        }
         Ok(signals)
     }
 

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::base::Error;
+use crate::base::signals::end_at_once;
 use crate::commands::{self, Context};
 use crate::config::Folders;
 use args::{Cli, DatasetsVerb, RunsVerb, Verb};
@@ -53,6 +54,7 @@ fn render(error: &Error) -> String {
 }
 
 fn run(cli: Cli) -> Result<(), Error> {
+    end_at_once()?;
     let global = cli.global;
     let context = Context {
         folders: Folders::find(

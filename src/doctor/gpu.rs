@@ -21,25 +21,34 @@ const LIBRARIES: [&str; 6] = [
     "/usr/local/lib",
 ];
 
+/// What fits a container is told in a container of ours, what fits a machine elsewhere.
+#[derive(Clone, Copy)]
+struct Advice {
+    image: bool,
+}
+
 /// A line an adapter, and a line a card that cannot be used.
-pub fn check() -> Vec<Finding> {
-    let nvidia = ["/dev/nvidiactl", "/proc/driver/nvidia/version"];
-    let nvidia = nvidia.iter().any(|path| Path::new(path).exists());
+pub fn check(image: bool) -> Vec<Finding> {
+    let exists = |path: &str| Path::new(path).exists();
+    let nvidia = exists("/dev/nvidiactl") || exists("/dev/dxg");
     let nodes = files::some("/dev/dri".as_ref(), 64).unwrap_or_default();
     let nodes: Vec<PathBuf> = nodes.into_iter().filter(|path| is_render_node(path)).collect();
     if !GPU_BUILD {
-        return vec![unused(nvidia || !nodes.is_empty())];
+        // Most computers have some GPU: only where somebody passed one in, they wait for it.
+        return vec![unused(image && (nvidia || !nodes.is_empty()))];
     }
+    let advice = Advice { image };
     let adapters = adapters();
     let mut findings: Vec<Finding> = adapters.iter().map(seen).collect();
     let is = |adapter: &Adapter, name: &str| adapter.name.to_lowercase().contains(name);
     let real: Vec<&Adapter> = adapters.iter().filter(|adapter| !adapter.software).collect();
     if nvidia && !real.iter().any(|adapter| is(adapter, "nvidia")) {
-        findings.push(hidden_nvidia());
+        findings.push(advice.hidden_nvidia());
     } else if !nodes.is_empty() && real.is_empty() {
-        findings.push(hidden_node(&nodes));
+        findings.push(advice.hidden_node(&nodes));
     } else if real.is_empty() {
-        findings.push(none(&adapters));
+        // The host's driver shows in every container, also where no card is passed in.
+        findings.push(advice.none(&adapters, exists("/proc/driver/nvidia/version")));
     }
     findings
 }
@@ -55,8 +64,8 @@ fn is_render_node(path: &Path) -> bool {
 /// A build for CPUs: whether a card is passed in for nothing.
 fn unused(card: bool) -> Finding {
     if card {
-        return Finding::warn("gpu", "a card is here, but this build has no GPU support")
-            .fix("use the image tinderbox:gpu, or build with --features gpu");
+        return Finding::warn("gpu", "a card is passed in, but this image has no GPU support")
+            .fix("use the image tinderbox:gpu");
     }
     Finding::ok("gpu", "not used: this build computes on the CPU")
 }
@@ -70,50 +79,74 @@ fn seen(adapter: &Adapter) -> Finding {
     Finding::ok("gpu", what)
 }
 
-/// An NVIDIA card is passed in, but Vulkan does not see it: its driver's files are missing.
-fn hidden_nvidia() -> Finding {
-    if find_library("libGLX_nvidia.so.0").is_none() {
-        return Finding::warn("gpu", "an NVIDIA card is passed in, but its Vulkan driver is not").fix(
-            "add -e NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics (needs the NVIDIA container toolkit on the host)",
-        );
+impl Advice {
+    fn fix(self, finding: Finding, image: &str, machine: &str) -> Finding {
+        finding.fix(if self.image { image } else { machine })
     }
-    let manifests = manifests();
-    let nvidia = manifests.iter().find(|path| is_nvidias(path));
-    match nvidia {
-        None => Finding::warn("gpu", "the NVIDIA driver is here, but no nvidia_icd.json names it").fix(
-            "update the NVIDIA container toolkit, or mount the host's /usr/share/vulkan/icd.d/nvidia_icd.json",
-        ),
-        Some(path) => Finding::warn(
-            "gpu",
-            format!("`{}` is here, but Vulkan sees no NVIDIA card", path.display()),
-        )
-        .fix(broken(&manifests).unwrap_or_else(|| {
-            "host and container may have different driver versions: restart the container".to_owned()
-        })),
-    }
-}
 
-/// A device node is passed in, but no driver opens it.
-fn hidden_node(nodes: &[PathBuf]) -> Finding {
-    let closed = nodes.iter().find(|path| files::open(path).is_err());
-    if let Some(node) = closed {
-        let group = files::owner(node).map_or_else(String::new, |[_, group]| group.to_string());
-        return Finding::warn("gpu", format!("this user may not open `{}`", node.display()))
-            .fix(format!("add --group-add {group}"));
+    /// There is an NVIDIA card, but Vulkan does not see it: its driver's files are missing.
+    fn hidden_nvidia(self) -> Finding {
+        if find_library("libGLX_nvidia.so.0").is_none() {
+            return self.fix(
+                Finding::warn("gpu", "there is an NVIDIA card, but not its Vulkan driver"),
+                "add -e NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics (needs the NVIDIA container toolkit on the host)",
+                "install the part of NVIDIA's driver that has libGLX_nvidia.so.0 (Debian: nvidia-vulkan-icd)",
+            );
+        }
+        let manifests = manifests();
+        let Some(path) = manifests.iter().find(|path| is_nvidias(path)) else {
+            return self.fix(
+                Finding::warn("gpu", "the NVIDIA driver is here, but no nvidia_icd.json names it"),
+                "update the NVIDIA container toolkit, or mount the host's /usr/share/vulkan/icd.d/nvidia_icd.json",
+                "install NVIDIA's nvidia_icd.json (Debian: nvidia-vulkan-icd)",
+            );
+        };
+        let message = format!("`{}` is here, but Vulkan sees no NVIDIA card", path.display());
+        let finding = Finding::warn("gpu", message);
+        match broken(&manifests) {
+            Some(why) => finding.fix(why),
+            None => self.fix(
+                finding,
+                "after an update of the host's driver, restart the container",
+                "after an update of the driver, restart the machine",
+            ),
+        }
     }
-    let message = "a card is passed in by /dev/dri, but Vulkan has no driver for it";
-    let mut manifests = manifests();
-    manifests.retain(|path| !is_nvidias(path)); // its driver comes with the card
-    Finding::warn("gpu", message).fix(broken(&manifests).unwrap_or_else(|| {
-        "the image tinderbox:gpu has drivers for NVIDIA and Intel; for AMD build it with --drivers all".to_owned()
-    }))
-}
 
-fn none(adapters: &[Adapter]) -> Finding {
-    let message = if adapters.is_empty() { "no GPU found" } else { "only a software one" };
-    Finding::warn("gpu", format!("{message}: `auto` takes the CPU")).fix(
-        "NVIDIA: --gpus all; AMD, Intel: --device /dev/dri --group-add \"$(stat -c %g /dev/dri/renderD128)\"",
-    )
+    /// There is a device node, but no driver opens it.
+    fn hidden_node(self, nodes: &[PathBuf]) -> Finding {
+        if let Some(node) = nodes.iter().find(|path| files::open(path).is_err()) {
+            let group = files::owner(node).map_or_else(String::new, |[_, group]| group.to_string());
+            return self.fix(
+                Finding::warn("gpu", format!("this user may not open `{}`", node.display())),
+                &format!("add --group-add {group}"),
+                "add yourself to the group: sudo usermod -aG render \"$USER\"; then log in again",
+            );
+        }
+        let finding =
+            Finding::warn("gpu", "there is a card at /dev/dri, but Vulkan has no driver for it");
+        let mut manifests = manifests();
+        manifests.retain(|path| !is_nvidias(path)); // its driver comes with the card
+        match broken(&manifests) {
+            Some(why) => finding.fix(why),
+            None => self.fix(
+                finding,
+                "this image has drivers for NVIDIA and Intel; for AMD build it with --drivers all",
+                "install a Vulkan driver (Debian: mesa-vulkan-drivers)",
+            ),
+        }
+    }
+
+    fn none(self, adapters: &[Adapter], on_host: bool) -> Finding {
+        let message = if adapters.is_empty() { "no GPU found" } else { "only a software one" };
+        let finding = Finding::warn("gpu", format!("{message}: `auto` takes the CPU"));
+        let image = if on_host {
+            "the host has an NVIDIA card: add --gpus all (podman: --device nvidia.com/gpu=all)"
+        } else {
+            "NVIDIA: --gpus all; AMD, Intel: --device /dev/dri --group-add \"$(stat -c %g /dev/dri/renderD128)\""
+        };
+        self.fix(finding, image, "if there is a card, install its Vulkan driver")
+    }
 }
 
 /// The files that name Vulkan's drivers.

@@ -9,15 +9,15 @@ use crate::ops::memory::total;
 /// Free memory, and the limit of a container where there is one.
 pub fn check() -> Finding {
     let host = read("MemTotal:");
-    let limit = total().filter(|&total| host.is_none_or(|host| total < host));
-    let free = limit.map_or_else(|| read("MemAvailable:"), Some);
+    let limit = total().filter(|&total| host.is_some_and(|host| total < host));
+    let free = limit.or_else(|| read("MemAvailable:")).or_else(total);
     let Some(free) = free else {
         return Finding::ok("memory", "how much there is is not known here");
     };
     let what = match (limit, host) {
         (Some(_), _) => "is the limit of the container".to_owned(),
         (None, Some(host)) => format!("free of {}", bytes(host)),
-        (None, None) => "free".to_owned(),
+        (None, None) => "in this machine".to_owned(),
     };
     let [small, large] = [("cnn", [1, 28, 28]), ("mobilenet_v2", [3, 128, 128])].map(need);
     let message = format!(

@@ -70,11 +70,12 @@ impl Finding {
 #[must_use]
 pub fn examine(folders: &Folders) -> Vec<Finding> {
     let around = places::Surroundings::look();
-    let mut findings = volumes::check(folders, &around);
+    let mut findings: Vec<Finding> =
+        places::Role::ALL.map(|role| volumes::check(role, folders, &around)).into();
     findings.push(disk::check(folders));
     findings.push(cpu::check());
     findings.push(memory::check());
-    findings.extend(gpu::check());
+    findings.extend(gpu::check(around.image));
     findings.extend(session::check());
     findings
 }
@@ -85,11 +86,9 @@ pub fn examine(folders: &Folders) -> Vec<Finding> {
 /// The first check of the folders for models and images that fails.
 pub fn require_outputs(folders: &Folders) -> Result<()> {
     let around = places::Surroundings::look();
-    let findings = volumes::check(folders, &around);
-    let failed = findings.into_iter().find(|finding| {
-        finding.verdict == Verdict::Fail && finding.subject != places::Role::Datasets.name()
-    });
-    match failed {
+    let outputs = [places::Role::Models, places::Role::Images];
+    let mut findings = outputs.map(|role| volumes::check(role, folders, &around)).into_iter();
+    match findings.find(|finding| finding.verdict == Verdict::Fail) {
         None => Ok(()),
         Some(Finding { message, fix, .. }) => {
             Err(Error::environment(message).hint(fix.unwrap_or_default()))

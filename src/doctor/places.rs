@@ -44,6 +44,8 @@ pub struct Surroundings {
     pub mounts: Mounts,
     /// Its user and group, where the operating system has numbers for them.
     pub user: Option<[u32; 2]>,
+    /// Whether its root is another user outside.
+    pub mapped: bool,
 }
 
 impl Surroundings {
@@ -52,6 +54,10 @@ impl Surroundings {
             image: env::var("TINDERBOX_IMAGE").is_some(),
             mounts: Mounts::read(),
             user: files::owner("/proc/self".as_ref()),
+            mapped: files::read_text("/proc/self/uid_map".as_ref()).is_ok_and(|map| {
+                let mut numbers = map.split_whitespace();
+                numbers.next() == Some("0") && numbers.next() != Some("0")
+            }),
         }
     }
 }
@@ -75,7 +81,7 @@ pub enum Content {
 }
 
 /// Entries of a folder that are looked at; large folders must not make it slow.
-const LOOKED_AT: usize = 200;
+pub const LOOKED_AT: usize = 200;
 
 /// What a folder looks like.
 ///
@@ -83,28 +89,27 @@ const LOOKED_AT: usize = 200;
 /// If it cannot be listed.
 pub fn content(folder: &Path, role: Role) -> crate::base::Result<Content> {
     let entries = files::some(folder, LOOKED_AT)?;
-    if is_dataset(&entries) {
-        return Ok(Content::OneDataset);
-    }
     let mut folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
     folders.sort();
-    let names: Vec<String> = folders.iter().map(|path| name(path)).collect();
+    let names: Vec<String> = folders.iter().map(|path| file_name(path)).collect();
     if names == [role.name()] {
         return Ok(Content::Nested);
     }
     let inside: Vec<Vec<PathBuf>> =
         folders.iter().map(|folder| files::some(folder, LOOKED_AT).unwrap_or_default()).collect();
     let any = |wanted: &dyn Fn(&[PathBuf]) -> bool| inside.iter().any(|paths| wanted(paths));
-    Ok(if folders.is_empty() {
-        Content::Nothing
-    } else if any(&|paths| has(paths, &["run.toml", "model.safetensors"])) {
+    let runs = any(&|paths| has(paths, &["run.toml", "model.safetensors"]));
+    let pictures = any(&|paths| has(paths, &["curves.png", "batch.png"]));
+    // Both may go to one folder.
+    Ok(if runs && !(pictures && role == Role::Images) {
         Content::Runs
-    } else if any(&|paths| has(paths, &["curves.png", "batch.png"])) {
+    } else if pictures {
         Content::Pictures
-    } else if role == Role::Datasets
-        && folders.len() > 1
-        && inside.iter().all(|paths| paths.iter().any(|path| is_image(path)))
-    {
+    } else if is_dataset(&entries) {
+        Content::OneDataset
+    } else if folders.is_empty() {
+        Content::Nothing
+    } else if role == Role::Datasets && folders.len() > 1 && inside.iter().all(|i| is_class(i)) {
         Content::OneDataset
     } else if role != Role::Datasets && any(&is_dataset) {
         Content::Datasets
@@ -116,13 +121,18 @@ pub fn content(folder: &Path, role: Role) -> crate::base::Result<Content> {
 /// Whether these are the parts of a data set beyond doubt.
 fn is_dataset(entries: &[PathBuf]) -> bool {
     entries.iter().any(|path| {
-        let name = name(path);
+        let name = file_name(path);
         name.contains("-idx3-ubyte") || (["train", "training"].contains(&&*name) && path.is_dir())
     })
 }
 
+/// Images, and nothing below.
+fn is_class(entries: &[PathBuf]) -> bool {
+    entries.iter().any(|path| is_image(path)) && !entries.iter().any(|path| path.is_dir())
+}
+
 fn has(entries: &[PathBuf], names: &[&str]) -> bool {
-    entries.iter().any(|path| names.contains(&&*name(path)))
+    entries.iter().any(|path| names.contains(&&*file_name(path)))
 }
 
 fn is_image(path: &Path) -> bool {
@@ -130,7 +140,8 @@ fn is_image(path: &Path) -> bool {
     IMAGE_EXTENSIONS.contains(&&*extension) && path.is_file()
 }
 
-fn name(path: &Path) -> String {
+/// The last part of a path, for people.
+pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -69,7 +69,13 @@ pub fn prepare() -> Result<()> {
             folder
         }
         // Nobody asked for this place: tuning again is better than not computing.
-        (folder, false) if files::make_folder(&folder).is_ok() => folder,
+        (folder, false)
+            if files::make_folder(&folder)
+                .and_then(|()| files::check_writable(&folder))
+                .is_ok() =>
+        {
+            folder
+        }
         _ => std::env::temp_dir().join("tinderbox"),
     };
     ONCE.call_once(|| {

@@ -6,16 +6,18 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::mounts::Mount;
-use super::places::{Content, Role, Surroundings, content, mount_of};
+use super::places::{Content, LOOKED_AT, Role, Surroundings, content, file_name, mount_of};
 use super::{Finding, Verdict};
 use crate::base::units::{list, plural};
-use crate::base::{Error, files};
+use crate::base::{Error, Fault, files};
 use crate::config::Folders;
 
-/// One finding a folder.
-pub fn check(folders: &Folders, around: &Surroundings) -> Vec<Finding> {
-    let place = |role: Role| Place::new(role, role.folder(folders), around);
-    Role::ALL.map(|role| place(role).check()).into()
+/// What the kernel calls a user that a container's name space has no number for.
+const NOBODY: u32 = 65534;
+
+/// What there is to say about a folder.
+pub fn check(role: Role, folders: &Folders, around: &Surroundings) -> Finding {
+    Place::new(role, role.folder(folders), around).check()
 }
 
 /// A folder in its surroundings.
@@ -108,8 +110,8 @@ impl<'a> Place<'a> {
         let path = self.path.display();
         let message = if mount.point == Path::new("/") {
             format!("`{path}` is not a mount")
-        } else if mount.kind == "tmpfs" {
-            format!("`{path}` lies in memory")
+        } else if mount.kind == "tmpfs" && mount.root == Path::new("/") {
+            format!("`{path}` lies in memory") // a folder of the host's own tmpfs has another root
         } else {
             return None;
         };
@@ -133,7 +135,7 @@ impl<'a> Place<'a> {
         };
         let name = self.role.name();
         let holds = match (self.role, &content) {
-            (Role::Datasets, Content::Nothing) if self.around.image => "it is empty",
+            (Role::Datasets, Content::Nothing) if self.around.image => "it holds no folders",
             (Role::Datasets, Content::OneDataset) => return Some(self.one_dataset()),
             (Role::Datasets | Role::Images, Content::Runs) => "it holds trained models",
             (Role::Datasets | Role::Models, Content::Pictures) => "it holds pictures of runs",
@@ -171,8 +173,9 @@ impl<'a> Place<'a> {
         let inner = self.path.join(self.role.name());
         matches!(
             content(&inner, self.role),
-            Ok(Content::Folders(_) | Content::Runs | Content::OneDataset)
+            Ok(Content::Folders(_) | Content::Runs | Content::Pictures | Content::OneDataset)
         ) && !inner.join("model.safetensors").exists()
+            && !inner.join("curves.png").exists()
             && !inner.join("train").exists()
     }
 
@@ -200,7 +203,13 @@ impl<'a> Place<'a> {
 
     /// What is trained into a volume is kept, but people look for it in their folder.
     fn volume(&self) -> Option<Finding> {
-        self.mount.filter(|mount| self.is_output() && self.is_point(mount))?.volume()?;
+        let mount = self.mount.filter(|mount| self.is_output() && self.is_point(mount))?;
+        let name = mount.volume()?;
+        if name.len() == 64 && name.chars().all(|c| c.is_ascii_hexdigit()) {
+            // Docker's name for a volume that was given none.
+            let message = format!("{}, and goes with the container", self.describe_mount());
+            return Some(self.wrong(message).fix(self.name_it(self.role.name())));
+        }
         let finding = Finding::warn(self.role.name(), self.describe());
         Some(
             finding
@@ -210,23 +219,29 @@ impl<'a> Place<'a> {
 
     /// A folder that this user may not use.
     fn refused(&self, error: &Error) -> Finding {
-        let owner = files::owner(&self.path);
-        let others = owner.zip(self.around.user).filter(|(owner, user)| owner[0] != user[0]);
+        let others = files::owner(&self.path)
+            .zip(self.around.user)
+            .filter(|([owner, _], [user, _])| owner != user);
         let whose = others.map_or(String::new(), |([owner, group], [user, own])| {
             format!("; it belongs to {owner}:{group}, and you are {user}:{own}")
         });
-        self.wrong(format!("{error}{whose}")).fix(match (self.around.image, others) {
+        let name = self.role.name();
+        let fix = match (self.around.image, others) {
+            _ if error.fault == Fault::Failed => error.hint.clone().unwrap_or_default(),
+            (false, _) => format!("make it writable for you, or {}", self.name_it(name)),
+            // Root inside is whoever started the engine.
+            (true, Some(([0, _], _))) if self.around.mapped => "run with --user 0:0".to_owned(),
+            (true, Some(([NOBODY, _], _))) => {
+                "its owner is unknown in here: run with --userns host (docker) or --userns keep-id (podman)".to_owned()
+            }
             // Docker makes a missing folder as root.
             (true, Some(([0, _], _))) => format!(
-                "on the host: sudo chown \"$(id -u):$(id -g)\" {}; then run with --user \"$(id -u):$(id -g)\" (rootless podman: --userns keep-id)",
-                self.role.name()
+                "on the host: sudo chown \"$(id -u):$(id -g)\" {name}; then run with --user \"$(id -u):$(id -g)\""
             ),
             (true, Some(([owner, group], _))) => format!("run with --user {owner}:{group}"),
-            (true, None) => format!("on the host: chmod u+rwx {}", self.role.name()),
-            (false, _) => {
-                format!("make it writable for you, or {}", self.name_it(self.role.name()))
-            }
-        })
+            (true, None) => format!("on the host: chmod u+rwx {name}; with SELinux add `:z` to the -v"),
+        };
+        self.wrong(format!("{error}{whose}")).fix(fix)
     }
 
     /// A folder that is as it should be.
@@ -240,16 +255,16 @@ impl<'a> Place<'a> {
             Role::Models => ("run", "runs"),
             Role::Images => ("folder", "folders"),
         };
-        let names: Vec<String> = files::list(&self.path)
-            .unwrap_or_default()
-            .iter()
-            .filter(|path| path.is_dir())
-            .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
-            .collect();
+        let mut folders = files::some(&self.path, LOOKED_AT).unwrap_or_default();
+        let more = if folders.len() < LOOKED_AT { "" } else { " and more" };
+        folders.retain(|path| path.is_dir());
+        folders.sort();
+        let names: Vec<String> = folders.iter().map(|path| file_name(path)).collect();
+        let count = plural(names.len(), one, many);
         text += &match (self.role, names.len()) {
-            (_, 0) => ", empty".to_owned(),
-            (Role::Datasets, n) => format!(", {}: {}", plural(n, one, many), list(&names, 4)),
-            (_, n) => format!(", {}", plural(n, one, many)),
+            (_, 0) => format!(", no {many}"),
+            (Role::Datasets, _) => format!(", {count}{more}: {}", list(&names, 4)),
+            _ => format!(", {count}{more}"),
         };
         text
     }
@@ -268,7 +283,11 @@ impl<'a> Place<'a> {
                 Some(volume) => {
                     format!("`{path}` is the engine's volume `{volume}`, not a folder of yours")
                 }
-                None => format!("`{path}` is the host's `{}`", mount.root.display()),
+                // As its file system names it: the host may have that mounted anywhere.
+                None if mount.root != Path::new("/") => {
+                    format!("`{path}` is `{}` on the host's {}", mount.root.display(), mount.kind)
+                }
+                None => format!("`{path}` is a mount ({})", mount.kind),
             },
         }
     }
@@ -281,7 +300,7 @@ pub fn explain_missing(
     folders: &Folders,
     around: &Surroundings,
 ) -> Error {
-    let finding = Place::new(Role::Datasets, &folders.datasets, around).check();
+    let finding = check(Role::Datasets, folders, around);
     let elsewhere: Vec<String> = [Role::Models, Role::Images]
         .map(|role| role.folder(folders).join(name))
         .into_iter()

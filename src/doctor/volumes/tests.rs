@@ -52,12 +52,17 @@ impl Container {
     }
 
     fn around(&self, image: bool) -> Surroundings {
-        Surroundings { image, mounts: Mounts::parse(&self.mounts), user: Some([4242, 4343]) }
+        Surroundings {
+            image,
+            mounts: Mounts::parse(&self.mounts),
+            user: Some([4242, 4343]),
+            mapped: false,
+        }
     }
 
     /// The finding on a folder, with the container's root left out of its words.
     fn finds(&self, role: Role) -> (Verdict, String, String) {
-        let finding = check(&self.folders(), &self.around(true)).remove(role as usize);
+        let finding = check(role, &self.folders(), &self.around(true));
         let root = self.root.path().display().to_string();
         let plain = |text: String| text.replace(&root, "");
         (finding.verdict, plain(finding.message), plain(finding.fix.unwrap_or_default()))
@@ -82,11 +87,11 @@ fn right_mounts_are_ok_and_say_what_they_are() {
         &container,
         Datasets,
         Verdict::Ok,
-        "`/datasets` is the host's `/host/datasets`, 1 data set: `pets`",
+        "`/datasets` is `/host/datasets` on the host's ext4, 1 data set: `pets`",
         "",
     );
     told(&container, Models, Verdict::Ok, "1 run", "");
-    told(&container, Images, Verdict::Ok, "empty", "");
+    told(&container, Images, Verdict::Ok, "no folders", "");
 }
 
 #[test]
@@ -105,8 +110,9 @@ fn a_workstation_needs_no_mounts_and_no_folders() {
     let gone = Folders { models: container.root.path().join("none/models"), ..container.folders() };
     for folders in [container.folders(), gone] {
         let around = Surroundings { mounts: Mounts::default(), ..container.around(false) };
-        let findings = check(&folders, &around);
-        assert!(findings.iter().all(|finding| finding.verdict == Verdict::Ok), "{findings:?}");
+        for finding in Role::ALL.map(|role| check(role, &folders, &around)) {
+            assert_eq!(finding.verdict, Verdict::Ok, "{finding:?}");
+        }
     }
 }
 
@@ -143,7 +149,7 @@ fn a_run_named_models_is_no_nesting() {
 #[test]
 fn empty_folders_and_volumes_of_the_engine_are_told() {
     let container = Container::with(&[]);
-    told(&container, Datasets, Warn, "`/host/datasets`, and it is empty", "$PWD/datasets");
+    told(&container, Datasets, Warn, "and it holds no folders", "$PWD/datasets");
     let volume = "/var/lib/docker/volumes/models/_data";
     let container = Container::new().mount_as(volume, "models", "rw - ext4 /dev/sda1 rw");
     told(&container, Models, Warn, "volume `models`, not a folder of yours", "$PWD/models");
@@ -156,7 +162,7 @@ fn what_cannot_be_written_is_told() {
     let container = Container::new();
     files::replace(&container.root.path().join("file"), b"").unwrap();
     let folders = Folders { images: container.root.path().join("file"), ..container.folders() };
-    let finding = check(&folders, &container.around(true)).remove(2);
+    let finding = check(Images, &folders, &container.around(true));
     assert!(finding.verdict == Fail && finding.message.ends_with("is a file, not a folder"));
 }
 
@@ -166,6 +172,24 @@ fn a_missing_data_set_is_looked_for_elsewhere() {
     let error = Error::input("no data set `pets`").cause("there are none").hint("look");
     let error = explain_missing(error, "pets", &container.folders(), &container.around(true));
     let cause = error.cause.unwrap();
-    assert!(cause.contains("it is empty; the name is at"), "{cause}");
+    assert!(cause.contains("it holds no folders; the name is at"), "{cause}");
     assert!(error.hint.unwrap().contains("-v \"$PWD/datasets:"));
+}
+
+#[test]
+fn a_folder_of_the_hosts_memory_and_one_for_both_outputs_are_right() {
+    let container =
+        Container::new().mount_as("/try/models", "models", "rw - tmpfs tmpfs rw").mount("images");
+    told(&container, Models, Verdict::Ok, "on the host's tmpfs", "");
+    let mut container = Container::with(&["images/a/model.safetensors", "images/a/curves.png"]);
+    told(&container, Images, Verdict::Ok, "1 folder", "");
+    container.add(&["models/train/run.toml", "models/train/model.safetensors"]);
+    told(&container, Models, Verdict::Ok, "1 run", "");
+}
+
+#[test]
+fn a_volume_without_a_name_would_not_be_kept() {
+    let volume = format!("/var/lib/docker/volumes/{}/_data", "0a".repeat(32));
+    let container = Container::new().mount_as(&volume, "models", "rw - ext4 /dev/sda1 rw");
+    told(&container, Models, Fail, "goes with the container", "$PWD/models");
 }

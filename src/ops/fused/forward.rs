@@ -12,7 +12,7 @@ use tinderbox_kernels::{Isa, buffer, norm};
 use super::again::{Input, Normalised};
 use super::block::BlockInputs;
 use super::layer::{LayerShape, LayerSpec};
-use super::prepared::Prepared;
+use super::prepared::{How, Prepared};
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
     is_channels_last, turn_rows, view,
@@ -115,7 +115,10 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
         LayerShape::Linear(shape) if shape.outputs < shape.n && is_channels_last(&inputs.x) => {
             let turn = || (turn_rows(&weight, input), Vec::new());
             weight = match &spec.prepared {
-                Some(prepared) if !keeps => prepared.get(&inputs, None, turn).values.0.clone(),
+                Some(prepared) if !keeps => {
+                    let [_, c, h, w] = input;
+                    prepared.get(&inputs, How::Turned([c, h, w]), turn).values.0.clone()
+                }
                 _ => turn().0,
             };
             inputs.x.clone()
@@ -205,13 +208,14 @@ impl Block<'_> {
 
     /// A block whose norm, if it has one, does not look at the batch.
     fn without_statistics(&self, weight: &FlexTensor, norm: Option<NormSpec>) -> Parts {
+        let how = norm.map_or(How::Plain, |norm| How::Folded(norm.epsilon));
         let make = || match norm {
             Some(norm) => self.folded(weight, norm.epsilon),
             None => (weight.clone(), Vec::new()),
         };
         let prepared = match (&self.spec.prepared, self.layer) {
             (Some(prepared), LayerShape::Conv(_)) if !self.keep => {
-                Some(prepared.get(self.inputs, norm.map(|norm| norm.epsilon), make))
+                Some(prepared.get(self.inputs, how, make))
             }
             _ => None,
         };

@@ -13,13 +13,23 @@ use super::block::BlockInputs;
 #[derive(Clone, Debug, Default)]
 pub struct Prepared(Arc<Mutex<Option<Arc<Weights>>>>);
 
+/// What is made of a layer's weights, besides the form that the kernels multiply with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum How {
+    /// Nothing.
+    Plain,
+    /// The norm is folded in, with this added to its variance.
+    Folded(f64),
+    /// The rows are turned to the order of these `[C, H, W]`.
+    Turned([usize; 3]),
+}
+
 /// Weights that the kernels multiply with, and what they were made of.
 #[derive(Debug)]
 pub(super) struct Weights {
     /// Held on to, so that their memory is neither used for others nor written to.
     made_of: [FlexTensor; 6],
-    /// What was added to the variance of a norm.
-    epsilon: Option<f64>,
+    how: How,
     /// Weights, and the bias where it is another than the layer's.
     pub values: (FlexTensor, Vec<f32>),
     pub memo: Memo,
@@ -30,21 +40,21 @@ impl Prepared {
     pub(super) fn get(
         &self,
         inputs: &BlockInputs<Flex>,
-        epsilon: Option<f64>,
+        how: How,
         make: impl FnOnce() -> (FlexTensor, Vec<f32>),
     ) -> Arc<Weights> {
         let BlockInputs { x: _, add: _, weight, bias, gamma, beta, mean, variance } = inputs;
         let made_of = [weight, bias, gamma, beta, mean, variance];
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = &*kept
-            && kept.epsilon == epsilon
+            && kept.how == how
             && kept.made_of.iter().zip(made_of).all(|(a, b)| is_same(a, b))
         {
             return Arc::clone(kept);
         }
         let made_of = made_of.map(Clone::clone);
         let memo = Memo::default();
-        let weights = Arc::new(Weights { made_of, epsilon, values: make(), memo });
+        let weights = Arc::new(Weights { made_of, how, values: make(), memo });
         *kept = Some(Arc::clone(&weights));
         weights
     }

@@ -40,7 +40,7 @@ pub fn answer<M: Classifier>(
     let slices = n.div_ceil(images_at_once(device)).max(1);
     let most = n.div_ceil(slices).max(1);
     for start in (0..n).step_by(most) {
-        let some = images.clone().slice([start..(start + most).min(n)]);
+        let some = images.clone().narrow(0, start, most.min(n - start));
         let scores = model.forward(some, &Pass::inference());
         let classes = scores.dims()[1];
         let failed = |cause: String| Error::failed("the device failed to answer").cause(cause);

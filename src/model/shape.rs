@@ -267,7 +267,6 @@ mod tests {
         ] {
             let shapes = check(&spec(name, input, 10).unwrap()).unwrap();
             let ratio = shapes.training_bytes(batch) as f64 / (f64::from(measured) * 1e6);
-            println!("{name} {input:?} {batch}: {ratio:.2}");
             assert!((0.75..1.33).contains(&ratio), "{name} {input:?}: {ratio}");
         }
     }

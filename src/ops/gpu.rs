@@ -90,11 +90,9 @@ pub fn prepare() -> Result<()> {
 /// it was asked for.
 fn cache_folder() -> (PathBuf, bool) {
     let user = || env::var("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    match env::var("TINDERBOX_CACHE") {
-        Some(folder) => (folder.into(), true),
-        None => {
-            let folder = env::var("XDG_CACHE_HOME").map(PathBuf::from).or_else(user);
-            (folder.unwrap_or_else(std::env::temp_dir).join("tinderbox"), false)
-        }
+    if let Some(folder) = env::var("TINDERBOX_CACHE") {
+        return (folder.into(), true);
     }
+    let folder = env::var("XDG_CACHE_HOME").map(PathBuf::from).or_else(user);
+    (folder.unwrap_or_else(std::env::temp_dir).join("tinderbox"), false)
 }

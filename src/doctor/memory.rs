@@ -21,7 +21,7 @@ pub fn check() -> Finding {
     };
     let [small, large] = [("cnn", [1, 28, 28]), ("mobilenet_v2", [3, 128, 128])].map(need);
     let message = format!(
-        "{} {what}; `cnn` on small images needs about {}, `mobilenet_v2` at 128 pixels {}, both at batch 128",
+        "{} {what}; batches of 128 need about {} with `cnn`, {} with `mobilenet_v2` at 128 pixels",
         bytes(free),
         bytes(small),
         bytes(large)

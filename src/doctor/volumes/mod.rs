@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
         let name = self.role.name();
         if self.around.image {
             let only = if self.is_output() { "" } else { ":ro" };
-            format!("-v \"$PWD/{host}:{}{only}\"", self.path.display())
+            format!("run with -v \"$PWD/{host}:{}{only}\"", self.path.display())
         } else {
             format!("name another folder by `--{name} DIR` or `TINDERBOX_{}`", name.to_uppercase())
         }

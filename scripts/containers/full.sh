@@ -133,7 +133,7 @@ budgets = {
 }
 bad = [f"{'.'.join(key)} is {proof[key[0]][key[1]]:,} bytes, at most {most:,.0f}"
        for key, most in budgets.items() if key[0] in proof and proof[key[0]][key[1]] > most]
-sys.exit("\n".join(bad))
+sys.exit("\n".join(bad) or 0)
 PYTHON
 }
 

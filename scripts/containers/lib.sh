@@ -81,9 +81,11 @@ image_around() {
 
 size_of() { podman image inspect --format '{{.Size}}' "$1"; }
 
-# Runs the image as a careful person does: any user, nothing granted.
+# Runs the image as a careful person does: any user, nothing granted. With `kept=1` the container stays.
 box() {
-    podman run --rm --network none --read-only --read-only-tmpfs=false --tmpfs /tmp:rw,size=64m,mode=1777 \
+    local once=(--rm)
+    [[ -z ${kept:-} ]] || once=()
+    podman run "${once[@]}" --network none --read-only --read-only-tmpfs=false --tmpfs /tmp:rw,size=64m,mode=1777 \
         --user "${user:-4242:4343}" --cap-drop ALL --security-opt no-new-privileges "$@"
 }
 

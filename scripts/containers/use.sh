@@ -88,30 +88,30 @@ check_limits() {
     say "follows quota, CPU set and memory limit; trains within 64 MB; the same weights with one thread"
 }
 
+stops_with() { # CODE CONTAINER
+    local code
+    podman stop --time 10 "$2" >/dev/null 2>&1
+    code=$(podman container inspect --format '{{.State.ExitCode}}' "$2")
+    podman rm "$2" >/dev/null
+    [[ $code == "$1" ]] || fail "SIGTERM to process 1 of \`$2\` ended with $code, not $1"
+}
+
 # docker stop: the program is process 1, gets SIGTERM, saves and ends.
 check_end() {
-    local code
-    box --name stopped --detach -v "$lab/host/models:/models" -v "$lab/host/images:/images" "$image" \
-        train --epochs 500 --name stopped >/dev/null
     local waited=0
+    kept=1 box --name stopped --detach -v "$lab/host/models:/models" -v "$lab/host/images:/images" "$image" \
+        train --epochs 500 --name stopped >/dev/null
     until grep -qs epoch_finished "$lab/host/models/stopped/events.jsonl"; do
         sleep 0.2
         ((++waited < 300)) || fail "no epoch within a minute"
     done
-    podman wait stopped >"$lab/code" &
-    podman stop --time 10 stopped >/dev/null
-    wait $!
-    code=$(<"$lab/code")
-    [[ $code == 143 ]] || fail "SIGTERM to process 1 ended with $code"
+    stops_with 143 stopped
     [[ -s $lab/host/models/stopped/model.safetensors && -s $lab/host/images/stopped/curves.png ]] ||
         fail "a stopped run left no model or no picture"
     # A verb that has nothing to save ends at once.
-    box --name benched --detach "$image" bench --seconds 100 >/dev/null
+    kept=1 box --name benched --detach "$image" bench --seconds 100 >/dev/null
     sleep 1
-    podman wait benched >"$lab/code" &
-    podman stop --time 10 benched >/dev/null 2>&1
-    wait $!
-    [[ $(<"$lab/code") == 143 ]] || fail "SIGTERM to process 1 of \`bench\` ended with $(<"$lab/code")"
+    stops_with 143 benched
     # `podman logs` is gone with --rm; what a pipe gets is the same.
     box -v "$lab/host/models:/models" -v "$lab/host/images:/images" "$image" train --epochs 1 --name plain >"$lab/out" 2>&1
     ! grep -q $'[\x1b\r]' "$lab/out" || fail "control characters in the log"

@@ -63,7 +63,7 @@ base_image() {
 
 # The shipped Dockerfile around a binary that is there already: a folder takes the place of its build stage.
 image_around() {
-    local binary=$1 flags=()
+    local binary=$1
     [[ -x $binary ]] || fail "no program $binary: scripts/static cargo build --release makes it"
     if readelf -d "$binary" | grep -q NEEDED; then
         fail "$binary needs libraries of the system: build it with scripts/static"
@@ -71,7 +71,7 @@ image_around() {
     mkdir -p "$lab/stage"
     strip -o "$lab/tinderbox" "$binary"
     scripts/image-root "$lab/tinderbox" "$lab/stage/rootfs" --no-default-features
-    buildah bud "${flags[@]}" --isolation chroot --pull-never --build-context "build=$lab/stage" \
+    buildah bud --isolation chroot --pull-never --build-context "build=$lab/stage" \
         --build-arg VERSION=test -t "$image" . >"$lab/build.log" 2>&1 || {
         tail -n 30 "$lab/build.log"
         fail "the image does not build"

@@ -43,8 +43,13 @@ pub struct Compute {
 impl Compute {
     /// The device, with the operations that were asked for.
     fn choose(&self) -> Result<device::Chosen> {
-        kernels::set(self.kernels.is_on());
-        kernels::allow_winograd(self.kernels.allows_winograd());
-        device::choose(self.device.parse()?)
+        choose(self.device.parse()?, self.kernels)
     }
+}
+
+/// The device for a request, with the operations that were asked for.
+fn choose(device: device::Request, operations: Kernels) -> Result<device::Chosen> {
+    kernels::set(operations.is_on());
+    kernels::allow_winograd(operations.allows_winograd());
+    device::choose(device)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::plan::{describe, evaluation_work, open_split, plan, training_work};
-use super::{Context, output, pictures};
+use super::{Context, choose, output, pictures};
 use crate::base::env::{Stopwatch, timestamp};
 use crate::base::files::{self, Log};
 use crate::base::signals::Signals;
@@ -28,10 +28,7 @@ use crate::train::{EpochRecord, Job, Outcome, RunFolder, train};
 pub fn run(context: &Context, resolved: Resolved) -> Result<()> {
     let clock = Stopwatch::start();
     let threads = resolved.settings.compute_threads();
-    let chosen = device::choose(resolved.settings.device.parse()?)?;
-    let kernels = resolved.settings.kernels;
-    kernels::set(kernels.is_on());
-    kernels::allow_winograd(kernels.allows_winograd());
+    let chosen = choose(resolved.settings.device.parse()?, resolved.settings.kernels)?;
     with_threads(threads, || Session::start(context, resolved, chosen, clock)?.run())?
 }
 

@@ -1,8 +1,7 @@
 //! Room for what a training leaves.
 
-use std::path::Path;
-
 use super::Finding;
+use super::places::nearest_existing;
 use crate::base::files;
 use crate::base::units::bytes;
 use crate::config::Folders;
@@ -13,9 +12,7 @@ const PICTURES: u64 = 10_000_000;
 
 /// Free space against what runs of the smallest and the largest usual network leave.
 pub fn check(folders: &Folders) -> Finding {
-    let whole = std::path::absolute(&folders.models).unwrap_or_else(|_| folders.models.clone());
-    let there = whole.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    let Some(free) = files::free_space(there) else {
+    let Some(free) = files::free_space(&nearest_existing(&folders.models)) else {
         return Finding::ok("disk", "free space is not known here");
     };
     let [small, large] = ["cnn", "resnet18"].map(run_bytes);

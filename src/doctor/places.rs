@@ -145,6 +145,12 @@ pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// The path itself where it is there, else the nearest folder above that is.
+pub fn nearest_existing(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    whole.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
 /// The mount that a folder lies on, by its real path.
 pub fn mount_of<'a>(path: &Path, around: &'a Surroundings) -> Option<&'a Mount> {
     let real = std::path::absolute(path).ok()?;

@@ -6,7 +6,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::mounts::Mount;
-use super::places::{Content, LOOKED_AT, Role, Surroundings, content, file_name, mount_of};
+use super::places::{
+    Content, LOOKED_AT, Role, Surroundings, content, file_name, mount_of, nearest_existing,
+};
 use super::{Finding, Verdict};
 use crate::base::units::{list, plural};
 use crate::base::{Error, Fault, files};
@@ -76,16 +78,13 @@ impl<'a> Place<'a> {
         let (name, path) = (self.role.name(), self.path.display());
         if !self.is_output() {
             let message = format!("no folder `{path}`: only the data set inside the program");
-            let finding = Finding::new(
-                if self.around.image { Verdict::Warn } else { Verdict::Ok },
-                name,
-                message,
-            );
-            return if self.around.image { finding.fix(self.name_it(name)) } else { finding };
+            if self.around.image {
+                return Finding::warn(name, message).fix(self.name_it(name));
+            }
+            return Finding::ok(name, message);
         }
-        let whole = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-        let above = whole.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-        let place = Place::new(self.role, above, self.around);
+        let above = nearest_existing(&self.path);
+        let place = Place::new(self.role, &above, self.around);
         if let Some(finding) = self.vanishing() {
             return finding;
         }

@@ -18,6 +18,9 @@ use tinderbox::model::{Classifier, Pass};
 use tinderbox::ops::{Activation, Layer, Tail, block};
 use tinderbox::train::{Job, train};
 
+/// Images in a step.
+const BATCH: usize = 64;
+
 /// Two strided convolutions and two dense layers.
 #[derive(Module, Debug)]
 struct Custom {
@@ -77,29 +80,29 @@ fn main() -> Result<()> {
 
     let work = |samples: &std::sync::Arc<Samples>, seed| Work {
         samples: std::sync::Arc::clone(samples),
-        order: Order { samples: samples.len(), batch: settings.batch, seed },
+        order: Order { samples: samples.len(), batch: BATCH, seed },
         augment: Augment::None,
         preprocessing: preprocessing.clone(),
+        most_bytes: 1 << 28,
     };
     let device = Device::flex();
     let model = Custom::new(classes.len(), &device);
-    let job = Job {
-        train: work(&train_samples, Some(settings.seed)),
-        val: work(&val_samples, None),
-        device,
-        folder: None,
-        signals: Signals::listen()?,
-        plan: Plan {
-            model: "custom".to_owned(),
-            augment: Augment::None,
-            loader_threads: 1,
-            class_weights: vec![1.0; classes.len()],
-            steps_per_epoch: train_samples.len().div_ceil(settings.batch),
-            classes,
-            preprocessing: preprocessing.clone(),
-            settings: settings.clone(),
-        },
+    let plan = Plan {
+        model: "custom".to_owned(),
+        augment: Augment::None,
+        loader_threads: 1,
+        class_weights: vec![1.0; classes.len()],
+        batch: BATCH,
+        micro_batch: BATCH,
+        steps_per_epoch: train_samples.len().div_ceil(BATCH),
+        dataset_hash: String::new(),
+        classes,
+        preprocessing: preprocessing.clone(),
+        settings: settings.clone(),
     };
+    let [train_work, val_work] =
+        [work(&train_samples, Some(settings.seed)), work(&val_samples, None)];
+    let job = Job { signals: Signals::listen()?, ..Job::new(plan, train_work, val_work, device) };
     let outcome = train(model, &job, &mut Reporter::new(Verbosity::Normal))?;
     if let Some((_, scores)) = outcome.best {
         eprintln!("validation top-1 {:.1}%", scores.top1 * 100.0);

@@ -47,6 +47,11 @@ impl Stopwatch {
     }
 }
 
+/// Waits.
+pub fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// How many threads this process may keep busy: cores, less what a container's quota takes.
 #[must_use]
 pub fn cores() -> usize {
@@ -56,7 +61,19 @@ pub fn cores() -> usize {
 /// The largest amount of memory this process has held so far, in bytes (Linux only).
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
-    let status = super::files::read_text("/proc/self/status".as_ref()).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    kibibytes(&proc_field("/proc/self/status", "VmHWM:")?)
+}
+
+/// What stands behind `name` in a file of `/proc` (Linux only).
+#[must_use]
+pub fn proc_field(path: &str, name: &str) -> Option<String> {
+    let text = super::files::read_text(path.as_ref()).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().to_owned())
+}
+
+/// `12 kB`, as files of `/proc` say it, in bytes.
+#[must_use]
+pub fn kibibytes(text: &str) -> Option<u64> {
+    text.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }

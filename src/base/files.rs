@@ -3,10 +3,10 @@
 #![allow(clippy::disallowed_methods)] // this is the room they are allowed in
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Error, Fault, Result};
+use super::{Error, Fault, Result, faults};
 
 /// `cannot <verb> <path>`, with the cause and whose fault it is: a missing or unreadable file is
 /// an input's, a full disk is the work's, a folder without permission the environment's.
@@ -77,6 +77,32 @@ pub fn size(path: &Path) -> Result<u64> {
     fs::metadata(path).map(|meta| meta.len()).map_err(|cause| error("read", path, &cause))
 }
 
+/// The names of files that are being written. One that is found later was left by a killed process.
+const TORN_PREFIX: &str = ".tinderbox-";
+const TORN_SUFFIX: &str = ".tmp";
+
+/// Removes what killed processes left half-written in `folder`, which nobody else writes.
+///
+/// # Errors
+/// If the folder cannot be listed or a file cannot be removed.
+pub fn remove_torn(folder: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(|cause| error("list", folder, &cause))?;
+    for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(TORN_PREFIX) && name.ends_with(TORN_SUFFIX) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// When a file was last written, in seconds since 1970; none where there is no such file.
+#[must_use]
+pub fn modified(path: &Path) -> Option<f64> {
+    let time = fs::metadata(path).ok()?.modified().ok()?;
+    time.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs_f64())
+}
+
 /// Writes `data` beside `path`, syncs it and renames it into place, so that a reader sees the old
 /// file or the new one, never a half.
 ///
@@ -86,16 +112,20 @@ pub fn replace(path: &Path, data: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".tinderbox-").suffix(".tmp");
+        builder.prefix(TORN_PREFIX).suffix(TORN_SUFFIX);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask, as for any file
         }
+        faults::step(path)?;
         let mut file = builder.tempfile_in(folder)?;
-        file.write_all(data)?;
+        faults::write(path, file.as_file_mut(), data)?;
+        faults::step(path)?;
         file.as_file().sync_all()?;
+        faults::step(path)?;
         file.persist(path).map_err(|failed| failed.error)?;
+        faults::step(path)?;
         #[cfg(unix)]
         fs::File::open(folder)?.sync_all()?;
         Ok(())
@@ -104,7 +134,7 @@ pub fn replace(path: &Path, data: &[u8]) -> Result<()> {
 }
 
 /// Like [`error`] for a path that is written: whatever is not a full disk is the environment's.
-fn output_error(verb: &str, path: &Path, cause: &io::Error) -> Error {
+pub(super) fn output_error(verb: &str, path: &Path, cause: &io::Error) -> Error {
     let error = error(verb, path, cause);
     match error.fault {
         Fault::Input => error.blame(Fault::Environment),
@@ -220,32 +250,4 @@ pub fn free_space(path: &Path) -> Option<u64> {
 pub fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') || name == "__MACOSX" || name.eq_ignore_ascii_case("thumbs.db")
-}
-
-/// A file that is only appended to, one whole line a write.
-#[derive(Debug)]
-pub struct Log {
-    file: fs::File,
-    path: PathBuf,
-}
-
-impl Log {
-    /// Starts an empty log, replacing what was there.
-    ///
-    /// # Errors
-    /// If it cannot be made.
-    pub fn create(path: &Path) -> Result<Self> {
-        let file = fs::File::create(path).map_err(|cause| output_error("write", path, &cause))?;
-        Ok(Self { file, path: path.to_owned() })
-    }
-
-    /// Appends one line.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn line(&mut self, line: &str) -> Result<()> {
-        self.file
-            .write_all(format!("{line}\n").as_bytes())
-            .map_err(|cause| output_error("write", &self.path, &cause))
-    }
 }

@@ -3,8 +3,12 @@
 pub mod draw;
 pub mod env;
 mod error;
+pub(crate) mod faults;
 pub mod files;
+pub mod lock;
+pub mod log;
 mod pixels;
+pub mod process;
 pub mod signals;
 pub mod units;
 

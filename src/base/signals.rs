@@ -33,18 +33,27 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts to listen. A second SIGINT leaves at once.
+    /// Listens from now on. A second SIGINT leaves at once.
     ///
     /// # Errors
     /// If the operating system does not allow it.
     pub fn listen() -> Result<Self> {
         let signals = Self::default();
+        signals.start()?;
+        Ok(signals)
+    }
+
+    /// Starts to listen, as [`listen`](Self::listen) does.
+    ///
+    /// # Errors
+    /// If the operating system does not allow it.
+    pub fn start(&self) -> Result<()> {
         let again = Arc::new(AtomicBool::new(false));
         let register = || -> std::io::Result<()> {
             flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&again))?;
             flag::register(SIGINT, Arc::clone(&again))?;
             for signal in [SIGINT, SIGTERM] {
-                flag::register_usize(signal, Arc::clone(&signals.pending), signal as usize)?;
+                flag::register_usize(signal, Arc::clone(&self.pending), signal as usize)?;
             }
             Ok(())
         };
@@ -52,7 +61,7 @@ impl Signals {
         if let Some(at_once) = AT_ONCE.get() {
             at_once.store(false, Ordering::Relaxed);
         }
-        Ok(signals)
+        Ok(())
     }
 
     /// The signal that came, if one did.

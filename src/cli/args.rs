@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::train_args::TrainArgs;
 use crate::commands::bench::Length;
@@ -62,6 +62,8 @@ impl Global {
 pub(super) enum Verb {
     /// Train a model
     Train(TrainArgs),
+    /// Prove that a killed and resumed training ends with the same bits
+    VerifyResume(VerifyArgs),
     /// Figures of a trained model on any split or folder
     Evaluate(EvaluateArgs),
     /// Name the classes of images
@@ -89,6 +91,15 @@ pub(super) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) train: TrainArgs,
+    /// Steps between two checkpoints, and from the last one to the comparison
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(super) steps: u32,
 }
 
 #[derive(Debug, Subcommand)]

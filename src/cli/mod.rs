@@ -66,7 +66,10 @@ fn run(cli: Cli) -> Result<(), Error> {
         json: global.json,
     };
     match cli.verb {
-        Verb::Train(args) => commands::train::run(&context, args.resolve()?),
+        Verb::Train(args) => commands::train::run(&context, args.into()),
+        Verb::VerifyResume(args) => {
+            commands::verify_resume::run(&context, args.train.into(), args.steps as usize)
+        }
         Verb::Evaluate(args) => commands::evaluate::run(&context, &args.into()),
         Verb::Predict(args) => commands::predict::run(&context, &args.into()),
         Verb::Datasets { verb: DatasetsVerb::List } => commands::datasets::list(&context),

@@ -6,21 +6,17 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use toml::Value;
 
-use crate::base::Result;
+use crate::commands::train::Request;
 use crate::config::flags::{FLAGS, Flag, Kind};
-use crate::config::{Origin, Resolved, resolve};
+use crate::config::{Given, Origin};
 
 /// What was given to `train`, by flag or by environment.
 #[derive(Debug, Clone)]
-pub struct TrainArgs {
-    config: Option<PathBuf>,
-    given: Vec<(String, Value, Origin)>,
-}
+pub struct TrainArgs(Request);
 
-impl TrainArgs {
-    /// The settings with what a configuration file says under what was given.
-    pub fn resolve(self) -> Result<Resolved> {
-        resolve(self.config.as_deref(), self.given)
+impl From<TrainArgs> for Request {
+    fn from(args: TrainArgs) -> Self {
+        args.0
     }
 }
 
@@ -42,6 +38,15 @@ impl Args for TrainArgs {
                     .env("TINDERBOX_CONFIG")
                     .hide_env(true)
                     .help("Settings in TOML; a run's `run.toml` is such a file"),
+            )
+            .arg(
+                Arg::new("resume")
+                    .long("resume")
+                    .value_name("RUN")
+                    .env("TINDERBOX_RESUME")
+                    .hide_env(true)
+                    .conflicts_with("config")
+                    .help("Go on with a run from its last checkpoint; `latest` is the newest run"),
             )
             .after_help(
                 "Every flag has an environment variable: --loader-threads is \
@@ -68,6 +73,7 @@ fn arg(flag: &Flag) -> Arg {
         }
         Kind::Text => arg.value_name(flag.value),
         Kind::Whole => arg.value_name(flag.value).value_parser(value_parser!(i64).range(0..)),
+        Kind::Amount => arg.value_name(flag.value).value_parser(amount),
         Kind::Real => {
             arg.value_name(flag.value).value_parser(value_parser!(f64)).allow_negative_numbers(true)
         }
@@ -77,9 +83,18 @@ fn arg(flag: &Flag) -> Arg {
     }
 }
 
+/// A whole number, or `auto`.
+fn amount(text: &str) -> std::result::Result<Value, String> {
+    match text.parse::<u32>() {
+        Ok(number) => Ok(i64::from(number).into()),
+        Err(_) if text == "auto" => Ok(text.into()),
+        Err(_) => Err("neither a whole number nor `auto`".to_owned()),
+    }
+}
+
 impl FromArgMatches for TrainArgs {
     fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        let mut given = Vec::new();
+        let mut given = Given::new();
         let dataset = matches.get_one::<String>("dataset").map(|name| Value::from(name.as_str()));
         given.extend(dataset.map(|value| entry(matches, "dataset", "TINDERBOX_DATASET", value)));
         for flag in FLAGS {
@@ -89,11 +104,16 @@ impl FromArgMatches for TrainArgs {
                     matches.get_one::<String>(flag.name).map(|text| Value::from(text.as_str()))
                 }
                 Kind::Whole => matches.get_one::<i64>(flag.name).map(|&number| number.into()),
+                Kind::Amount => matches.get_one::<Value>(flag.name).cloned(),
                 Kind::Real => matches.get_one::<f64>(flag.name).map(|&number| number.into()),
             };
             given.extend(value.map(|value| entry(matches, flag.name, &flag.variable(), value)));
         }
-        Ok(Self { config: matches.get_one::<PathBuf>("config").cloned(), given })
+        Ok(Self(Request {
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            resume: matches.get_one::<String>("resume").cloned(),
+            given,
+        }))
     }
 
     fn update_from_arg_matches(

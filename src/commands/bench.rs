@@ -194,6 +194,7 @@ fn training(
             input: [options.channels, options.size, options.size],
             labels,
             targets: &targets,
+            micro_batch: options.batch,
             rate: 1e-3,
             device: &train_device,
         };

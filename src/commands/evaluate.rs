@@ -47,7 +47,8 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let work = evaluation_work(&samples, &package.preprocessing);
     let (answers, bad) = with_threads(threads, || {
         let network = package.network(&chosen.device)?;
-        answer_split(&network, &work, threads, &chosen.device)
+        let answers = answer_split(&network, &work, threads, &chosen.device, || false)?;
+        Ok(answers.unwrap_or_default())
     })??;
     let names: BTreeSet<&str> = bad.iter().map(|bad| bad.key.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();

@@ -1,17 +1,23 @@
 //! The verbs: each joins rooms and prints its result. No mathematics here.
 
 pub mod bench;
+mod claim;
 pub mod datasets;
 pub mod devices;
 pub mod doctor;
 pub mod evaluate;
+mod fit;
+mod head;
 pub mod models;
 mod output;
 mod pictures;
 mod plan;
 pub mod predict;
+mod resume;
 pub mod runs;
 pub mod train;
+pub mod verify_resume;
+mod watch;
 
 use crate::base::Result;
 use crate::config::{Folders, Kernels};

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use super::fit::Need;
 use crate::base::units::{list, thousands};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, hash};
 use crate::config::{
-    Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
+    Amount, Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
 };
 use crate::data::{
     Dataset, Look, Order, Samples, Split, Work, add_missing_splits, open, statistics,
 };
 use crate::model::check_name;
+use crate::ops::device::Chosen;
+use crate::ops::memory;
 
 /// Images up to this size keep it.
 const KEPT_SIZE: usize = 96;
@@ -20,6 +23,8 @@ const PHOTO_SIZE: usize = 128;
 const PHOTO_CROP: f64 = 0.875;
 /// Values in a batch: 8 GiB of them.
 const MOST_VALUES: usize = 1 << 31;
+/// Bytes of batches that wait: 1 GiB.
+const MOST_WAITING: usize = 1 << 30;
 
 /// Checks that a batch of images fits into memory.
 ///
@@ -51,24 +56,30 @@ pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// The plan for training on `dataset`, and the samples of its splits.
+/// The plan for training on `dataset`, whose lock is `lock`, on a device, and the samples of its
+/// splits.
 ///
 /// # Errors
 /// If the settings do not fit the data.
-pub fn plan(resolved: &Resolved, dataset: &Dataset) -> Result<(Plan, [Arc<Samples>; 3])> {
-    let mut settings = resolved.settings.clone();
+pub fn plan(
+    resolved: &Resolved,
+    dataset: &Dataset,
+    lock: &str,
+    device: &Chosen,
+) -> Result<(Plan, [Arc<Samples>; 3])> {
+    let settings = resolved.settings.clone();
     let model = settings.model.clone();
     let images = dataset.split(Split::Train).len();
-    if settings.batch > images {
-        if resolved.origins.get("batch").is_some_and(|origin| *origin != Origin::Default) {
-            return Err(Error::usage(format!(
-                "`--batch {}` is larger than the {} training images",
-                settings.batch,
-                thousands(images as u64)
-            ))
-            .hint(format!("use `--batch {}` or less", images.max(1))));
-        }
-        settings.batch = images;
+    let is_default =
+        |key: &str| resolved.origins.get(key).is_none_or(|origin| *origin == Origin::Default);
+    if let Some(batch) =
+        settings.batch.number().filter(|&batch| batch > images && !is_default("batch"))
+    {
+        return Err(Error::usage(format!(
+            "`--batch {batch}` is larger than the {} training images",
+            thousands(images as u64)
+        ))
+        .hint(format!("use `--batch {}` or less", images.max(1))));
     }
     if dataset.split(Split::Val).is_empty() {
         return Err(Error::input(format!(
@@ -93,7 +104,23 @@ pub fn plan(resolved: &Resolved, dataset: &Dataset) -> Result<(Plan, [Arc<Sample
     let samples = dataset.splits.clone().map(|split| Samples::new(split, dataset.classes.len()));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
     samples.iter().try_for_each(|split| split.check_classes(preprocessing.channels))?;
-    check_batch(settings.batch, preprocessing.input())?;
+    let need = Need {
+        model: &model,
+        input: preprocessing.input(),
+        classes: dataset.classes.len(),
+        device,
+    };
+    let batch = match settings.batch {
+        Amount::Of(batch) => batch.min(images),
+        Amount::Auto(_) => need.batch(images)?,
+    };
+    check_batch(batch, preprocessing.input())?;
+    let micro_batch = match settings.micro_batch {
+        Some(Amount::Of(most)) => most.min(batch),
+        Some(Amount::Auto(_)) => need.micro_batch(batch)?,
+        None if device.is_gpu() => need.micro_batch(batch)?,
+        None => batch,
+    };
     let loader_threads = settings
         .loader_threads
         .unwrap_or_else(|| if dataset.in_memory() { 1 } else { settings.compute_threads() });
@@ -103,7 +130,10 @@ pub fn plan(resolved: &Resolved, dataset: &Dataset) -> Result<(Plan, [Arc<Sample
         loader_threads,
         class_weights: class_weights(settings.class_weights, &samples[0].class_counts()),
         classes: dataset.classes.clone(),
-        steps_per_epoch: images.div_ceil(settings.batch),
+        batch,
+        micro_batch,
+        steps_per_epoch: images.div_ceil(batch),
+        dataset_hash: hash(lock.as_bytes()),
         preprocessing,
         settings,
     };
@@ -148,13 +178,10 @@ fn class_weights(how: ClassWeights, counts: &[usize]) -> Vec<f32> {
 pub fn training_work(plan: &Plan, samples: &Arc<Samples>) -> Work {
     Work {
         samples: Arc::clone(samples),
-        order: Order {
-            samples: samples.len(),
-            batch: plan.settings.batch,
-            seed: Some(plan.settings.seed),
-        },
+        order: Order { samples: samples.len(), batch: plan.batch, seed: Some(plan.settings.seed) },
         augment: plan.augment,
         preprocessing: plan.preprocessing.clone(),
+        most_bytes: loader_bytes(),
     }
 }
 
@@ -166,7 +193,13 @@ pub fn evaluation_work(samples: &Arc<Samples>, preprocessing: &Preprocessing) ->
         order: Order { samples: samples.len(), batch, seed: None },
         augment: Augment::None,
         preprocessing: preprocessing.clone(),
+        most_bytes: loader_bytes(),
     }
+}
+
+/// What batches that wait may take: an eighth of the memory that there is.
+fn loader_bytes() -> usize {
+    memory::total().map_or(MOST_WAITING, |total| (total / 8) as usize).min(MOST_WAITING)
 }
 
 /// The samples of a data set under a model's labels.

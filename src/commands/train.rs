@@ -1,61 +1,90 @@
 //! `tinderbox train`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{describe, evaluation_work, open_split, plan, training_work};
+use super::claim::{Places, claim};
+use super::plan::{evaluation_work, open_split, plan, training_work};
+use super::resume::{self, Resumed};
+use super::watch::Watch;
 use super::{Context, choose, output, pictures};
-use crate::base::env::{Stopwatch, timestamp};
-use crate::base::files::{self, Log};
-use crate::base::signals::Signals;
-use crate::base::units::{bytes, count, duration, percent, plural, thousands};
+use crate::base::env::Stopwatch;
+use crate::base::files;
+use crate::base::units::{bytes, duration, percent, plural, thousands};
 use crate::base::{Error, Result};
-use crate::config::{Folders, Plan, Resolved, write};
+use crate::config::{Given, Plan, Resolved, resolve};
 use crate::data::{Dataset, Split, Work, is_there, lock};
 use crate::doctor;
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
-use crate::model::{Network, Shapes, check, spec};
-use crate::ops::{device, kernels, memory, threads::with_threads};
-use crate::train::{EpochRecord, Job, Outcome, RunFolder, train};
+use crate::model::{Network, check, spec};
+use crate::ops::{device, memory, threads::with_threads};
+use crate::train::{BadWatch, End, EpochRecord, Job, Outcome, train};
+
+/// What a training is asked to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// A file of settings.
+    pub config: Option<PathBuf>,
+    /// The run that goes on.
+    pub resume: Option<String>,
+    /// Settings from flags and from the environment.
+    pub given: Given,
+}
+
+/// How long a file that cannot be written is tried again.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Seconds after a signal that the pictures may take. `docker stop` waits 10 in all.
+const LAST_PICTURES: f64 = 2.0;
 
 /// Trains a model and leaves its files and pictures.
 ///
 /// # Errors
 /// If a setting, the data, a device or a folder cannot be used, or the training fails.
-pub fn run(context: &Context, resolved: Resolved) -> Result<()> {
+pub fn run(context: &Context, request: Request) -> Result<()> {
     let clock = Stopwatch::start();
+    let (resolved, resumed) = match &request.resume {
+        Some(run) => {
+            let (resolved, resumed) = resume::open(run, request.given, &context.folders)?;
+            (resolved, Some(resumed))
+        }
+        None => (resolve(request.config.as_deref(), request.given)?, None),
+    };
     let threads = resolved.settings.compute_threads();
     let chosen = choose(resolved.settings.device.parse()?, resolved.settings.kernels)?;
-    with_threads(threads, || Session::start(context, resolved, chosen, clock)?.run())?
+    let watch = Watch::default();
+    let (context, seen) = (context.clone(), watch.clone());
+    let work = move || {
+        with_threads(threads, || {
+            Session::start(&context, resolved, resumed, chosen, clock)?.run(&seen)
+        })?
+    };
+    watch.over(work)
 }
 
 /// A training from its first to its last file.
-struct Session<'a> {
+pub struct Session<'a> {
     context: &'a Context,
-    resolved: Resolved,
-    device: device::Chosen,
+    pub(super) resolved: Resolved,
+    pub(super) resumed: Option<Resumed>,
+    pub(super) device: device::Chosen,
     clock: Stopwatch,
-    dataset: Dataset,
-    plan: Plan,
-    train: Work,
-    val: Work,
-    test: Work,
-}
-
-/// Where a run's files lie.
-struct Places {
-    name: String,
-    models: RunFolder,
-    images: PathBuf,
+    pub(super) dataset: Dataset,
+    pub(super) lock: String,
+    pub(super) plan: Plan,
+    pub(super) train: Work,
+    pub(super) val: Work,
+    pub(super) test: Work,
 }
 
 impl<'a> Session<'a> {
     fn start(
         context: &'a Context,
         resolved: Resolved,
+        resumed: Option<Resumed>,
         device: device::Chosen,
         clock: Stopwatch,
     ) -> Result<Self> {
@@ -66,122 +95,90 @@ impl<'a> Session<'a> {
             let found = is_there(name, folders);
             if found { error } else { doctor::explain_missing(error, name, folders) }
         })?;
-        let (plan, samples) = plan(&resolved, &dataset)?;
+        let lock = lock(&dataset);
+        let (plan, samples) = plan(&resolved, &dataset, &lock, &device)?;
         let train = training_work(&plan, &samples[0]);
         let [val, test] = [1, 2].map(|i| evaluation_work(&samples[i], &plan.preprocessing));
-        Ok(Self { context, resolved, device, clock, dataset, plan, train, val, test })
+        Ok(Self {
+            context,
+            resolved,
+            resumed,
+            device,
+            clock,
+            dataset,
+            lock,
+            plan,
+            train,
+            val,
+            test,
+        })
     }
 
-    fn run(self) -> Result<()> {
+    fn run(mut self, watch: &Watch) -> Result<()> {
         let Plan { model, preprocessing, classes, settings, .. } = &self.plan;
         let spec = spec(model, preprocessing.input(), classes.len())?;
         let shapes = check(&spec)?;
+        let on_cpu = self.device.name == "cpu";
+        let warning = on_cpu.then(|| doctor::memory_warning(&shapes, self.plan.micro_batch));
+        let warning = warning.transpose()?.flatten();
+        doctor::require_space(&self.context.folders.models, &shapes, settings)?;
         let network = Network::new(&spec, settings.seed, &self.device.device)?;
-        let places =
-            claim(&self.context.folders, &self.resolved, &self.dataset.name, &self.plan.model)?;
         let mut out = Reporter::new(self.context.verbosity);
-        self.announce(&places, &shapes, &out);
-        self.record(&places, &mut out)?;
-        let signals = Signals::listen()?;
+        let record = self.device_record();
+        let images = self.train.samples.len();
+        let change =
+            self.resumed.as_mut().map(|run| run.fit(&self.plan, images, &record)).transpose()?;
+        let places = match &self.resumed {
+            Some(run) => Places::of(run.folder.clone(), &self.context.folders)?,
+            None => {
+                claim(&self.context.folders, &self.resolved, &self.dataset.name, &self.plan.model)?
+            }
+        };
+        self.announce(&places, &shapes, (change.as_ref(), warning), &out);
+        self.record(&places, record, change, &mut out)?;
+        watch.signals.start()?;
         let job = Job {
-            plan: self.plan.clone(),
-            train: self.train.clone(),
-            val: self.val.clone(),
-            device: self.device.device.clone(),
+            from: self.resumed.as_ref().and_then(|run| run.saved.clone()),
             folder: Some(places.models.clone()),
-            signals,
+            patience: PATIENCE,
+            signals: watch.signals.clone(),
+            rescue: watch.rescue.clone(),
+            ..Job::new(
+                self.plan.clone(),
+                self.train.clone(),
+                self.val.clone(),
+                self.device.device.clone(),
+            )
         };
         let outcome = train(network, &job, &mut out);
         memory::give_back(); // answers and pictures need little of what a step needs
         out.finish();
         let outcome = outcome?;
+        if outcome.end == End::AsAsked {
+            return self.print_stopped(&places, outcome.state.step);
+        }
         let Some((model, val)) = &outcome.best else {
-            return Err(interrupted(&outcome, "no epoch was complete, so no model is saved"));
+            return Err(interrupted(&outcome, &places));
         };
         let tested = self.finish(&places, model, val, &outcome, &mut out);
         out.finish();
         let tested = tested?;
         self.print(&places, &outcome, val, tested.as_ref())?;
-        match outcome.interrupted {
-            None => Ok(()),
-            Some(_) => Err(interrupted(
-                &outcome,
-                &format!("the best epoch so far is in `{}`", places.models.model_file().display()),
-            )),
-        }
+        if outcome.end == End::Finished { Ok(()) } else { Err(interrupted(&outcome, &places)) }
     }
 
-    /// The head of the output: what is trained on what, where, and how that was chosen.
-    fn announce(&self, places: &Places, shapes: &Shapes, out: &Reporter) {
-        let (parameters, flops) = (shapes.parameters(), shapes.flops());
-        let origin = |key: &str| match self.resolved.origins.get(key) {
-            Some(origin) => origin.to_string(),
-            None => "default".to_owned(),
-        };
-        let place = match &self.dataset.path {
-            Some(path) => path.display().to_string(),
-            None => "in the program".to_owned(),
-        };
-        let reason = self.device.reason.map_or_else(|| origin("device"), str::to_owned);
-        let operators = if kernels::enabled() { "" } else { ", burn's operators" };
-        let device = format!(
-            "{}{operators}, {}",
-            self.device.description,
-            plural(self.plan.settings.compute_threads(), "thread", "threads")
-        );
-        let rows = [
-            (self.dataset.name.as_str(), describe(&self.dataset, &self.plan), place),
-            (
-                self.plan.model.as_str(),
-                format!("{} parameters, {}FLOP an image", thousands(parameters), count(flops)),
-                origin("model"),
-            ),
-            (self.device.name.as_str(), device, reason),
-            ("run", places.models.path().display().to_string(), String::new()),
-        ];
-        let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
-        for (name, what, why) in rows {
-            let why = if why.is_empty() { why } else { format!("  ({why})") };
-            out.say(&format!("{name:width$}  {what}{why}"));
+    fn print_stopped(&self, places: &Places, step: usize) -> Result<()> {
+        let Places { name, models, images } = places;
+        if self.context.json {
+            return output::print_json(&json!({
+                "run": name, "models": models.path(), "images": images, "step": step, "interrupted": true,
+            }));
         }
-        if self.device.name == "cpu"
-            && let Some(warning) = doctor::memory_warning(shapes, self.plan.settings.batch)
-        {
-            out.say(&format!("warning: {warning}"));
-        }
-        out.say("");
-        for (key, origin) in &self.resolved.origins {
-            out.detail(&format!("setting {key} from {origin}"));
-        }
-    }
-
-    /// What is written before the first step: settings, lock, log, and the picture of a batch.
-    fn record(&self, places: &Places, out: &mut Reporter) -> Result<()> {
-        let folder = places.models.path();
-        let record = toml::Table::from_iter([
-            ("version".to_owned(), env!("CARGO_PKG_VERSION").into()),
-            ("started".to_owned(), timestamp().into()),
-            ("run".to_owned(), places.name.clone().into()),
-            ("model".to_owned(), self.plan.model.clone().into()),
-            ("device".to_owned(), self.device.name.clone().into()),
-            ("device-description".to_owned(), self.device.description.clone().into()),
-            ("threads".to_owned(), (self.plan.settings.compute_threads() as i64).into()),
-            ("loader-threads".to_owned(), (self.plan.loader_threads as i64).into()),
-            ("batch".to_owned(), (self.plan.settings.batch as i64).into()),
-        ]);
-        files::replace(&folder.join("run.toml"), write(&self.resolved, &record)?.as_bytes())?;
-        files::replace(&folder.join("dataset.lock"), lock(&self.dataset).as_bytes())?;
-        out.log_to(Log::create(&folder.join("events.jsonl"))?);
-        let images = [&self.train, &self.val, &self.test].map(|work| work.samples.len());
-        out.event(&Event::RunStarted {
-            run: places.name.clone(),
-            dataset: self.dataset.name.clone(),
-            model: self.plan.model.clone(),
-            device: self.device.name.clone(),
-            steps: self.plan.total_steps(),
-            images,
-        })?;
-        pictures::batch(&places.images, &self.train, &self.plan.classes)
+        output::print(&format!(
+            "stopped after step {}, as asked\nnext: tinderbox train --resume {name} --stop-after {}\n",
+            thousands(step as u64),
+            2 * step,
+        ))
     }
 
     /// What is done after the loop: the test split, once, and the pictures.
@@ -193,14 +190,19 @@ impl<'a> Session<'a> {
         outcome: &Outcome<Network>,
         out: &mut Reporter,
     ) -> Result<Option<Scores>> {
-        let tested = !self.test.samples.is_empty() && outcome.interrupted.is_none();
+        let tested = !self.test.samples.is_empty() && outcome.end == End::Finished;
         let (shown, split) =
             if tested { (&self.test, Split::Test) } else { (&self.val, Split::Val) };
-        let threads = self.plan.loader_threads;
-        let (answers, replaced) = answer_split(model, shown, threads, &self.device.device)?;
-        let mut bad = outcome.bad.clone();
-        bad.add_images(if tested { shown.samples.len() } else { 0 });
-        bad.see(split, replaced, out)?;
+        let (threads, device) = (self.plan.loader_threads, &self.device.device);
+        let clock = Stopwatch::start();
+        let stop = || outcome.end != End::Finished && clock.seconds() > LAST_PICTURES;
+        let Some((answers, replaced)) = answer_split(model, shown, threads, device, stop)? else {
+            return Ok(None);
+        };
+        let images: usize =
+            [&self.train, &self.val, &self.test].iter().map(|work| work.samples.len()).sum();
+        let bad = BadWatch::new(self.plan.settings.max_bad, images);
+        bad.see(split, replaced, &mut outcome.state.bad.clone(), out)?;
         let test = tested.then(|| scores(&answers, &self.plan.classes));
         if let Some(test) = &test {
             let scores = json!({ "epoch": outcome.state.best_epoch, "val": val, "test": test });
@@ -236,7 +238,7 @@ impl<'a> Session<'a> {
                 test,
                 images_per_second: outcome.images_per_second,
                 seconds,
-                interrupted: outcome.interrupted.is_some(),
+                interrupted: outcome.end != End::Finished,
             });
         }
         let (split, scores) = test.map_or(("validation", val), |test| ("test", test));
@@ -275,79 +277,15 @@ struct Summary<'a> {
     interrupted: bool,
 }
 
-fn interrupted(outcome: &Outcome<Network>, what: &str) -> Error {
-    let epochs = outcome.state.history.len();
-    Error::interrupted(
-        outcome.interrupted.unwrap_or(2),
-        format!("interrupted after {}", plural(epochs, "complete epoch", "complete epochs")),
-    )
-    .cause(what)
-}
-
-/// Makes the run's two folders, which must be new unless they may be overwritten.
-fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str) -> Result<Places> {
-    for folder in [&folders.models, &folders.images] {
-        files::make_folder(folder)?;
-    }
-    let settings = &resolved.settings;
-    let name = match &settings.name {
-        Some(name) => {
-            let taken = |folder: &Path| {
-                Error::usage(format!("there is a run `{name}` in `{}`", folder.display()))
-                    .hint("choose another `--name`, or replace it with `--overwrite`")
-            };
-            let pictures = files::list(&folders.images.join(name)).unwrap_or_default();
-            let is_new = !folders.models.join(name).exists();
-            if is_new && !settings.overwrite && !pictures.is_empty() {
-                return Err(taken(&folders.images));
-            }
-            if !files::claim_folder(&folders.models.join(name))? && !settings.overwrite {
-                return Err(taken(&folders.models));
-            }
-            name.clone()
-        }
-        None => next_name(folders, &format!("{}-{model}", folder_safe(dataset)))?,
+fn interrupted(outcome: &Outcome<Network>, places: &Places) -> Error {
+    let state = &outcome.state;
+    let after = match state.history.len() {
+        0 => format!("step {}", thousands(state.step as u64)),
+        epochs => plural(epochs, "complete epoch", "complete epochs"),
     };
-    let places = Places {
-        models: RunFolder::new(folders.models.join(&name)),
-        images: folders.images.join(&name),
-        name,
-    };
-    files::make_folder(&places.images)?;
-    if settings.overwrite {
-        for file in [places.models.model_file(), places.models.checkpoint_file()] {
-            files::remove(&file)?;
-        }
-        for picture in pictures::FILES {
-            files::remove(&places.images.join(picture))?;
-        }
-    }
-    Ok(places)
-}
-
-/// The first free number after the highest one in use.
-fn next_name(folders: &Folders, stem: &str) -> Result<String> {
-    let numbers = [&folders.models, &folders.images].into_iter().flat_map(|folder| {
-        files::list(folder).unwrap_or_default().into_iter().filter_map(|path| {
-            path.file_name()?.to_str()?.strip_prefix(stem)?.strip_prefix('-')?.parse::<u32>().ok()
-        })
-    });
-    let mut number = numbers.max().unwrap_or(0);
-    loop {
-        number += 1;
-        let name = format!("{stem}-{number:03}");
-        if files::claim_folder(&folders.models.join(&name))? {
-            return Ok(name);
-        }
-    }
-}
-
-/// A data set's name as part of a folder's.
-fn folder_safe(name: &str) -> String {
-    let safe: String = name
-        .chars()
-        .take(80)
-        .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' })
-        .collect();
-    safe.trim_start_matches('.').to_owned()
+    let saved = places.models.checkpoint_file();
+    let signal = if let End::Signal(signal) = outcome.end { signal } else { 2 };
+    Error::interrupted(signal, format!("interrupted after {after}"))
+        .cause(format!("everything is saved in `{}`", saved.display()))
+        .hint(format!("go on with `tinderbox train --resume {}`", places.name))
 }

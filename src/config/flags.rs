@@ -10,6 +10,8 @@ pub enum Kind {
     Text,
     /// A whole number, not negative.
     Whole,
+    /// A whole number, or `auto`.
+    Amount,
     /// A number.
     Real,
     /// One of these words.
@@ -76,7 +78,14 @@ pub const FLAGS: &[Flag] = &[
     ),
     flag(MODEL, "channels", Whole, "1|3", "Grey or colour [default: what the images are]"),
     flag(LEARN, "epochs", Whole, "N", "Passes over the training images [default: 15]"),
-    flag(LEARN, "batch", Whole, "N", "Images in a step [default: 64]"),
+    flag(LEARN, "batch", Kind::Amount, "N|auto", "Images in a step; auto: what fits [default: 64]"),
+    flag(
+        LEARN,
+        "micro-batch",
+        Kind::Amount,
+        "N|auto",
+        "Images computed at once, their gradients added up to the batch's [default: the batch, on a GPU auto]",
+    ),
     flag(LEARN, "lr", Real, "RATE", "Highest learning rate [default: 0.003, for sgd 0.05]"),
     flag(
         LEARN,
@@ -130,6 +139,13 @@ pub const FLAGS: &[Flag] = &[
         "Stop after so many epochs without a better validation, 0 for never [default: 0]",
     ),
     flag(
+        LEARN,
+        "on-nan",
+        Choice(&["stop", "rollback"]),
+        "WHAT",
+        "When the loss explodes: stop, or go back an epoch with half the learning rate [default: stop]",
+    ),
+    flag(
         DATA,
         "augment",
         Choice(&["auto", "none", "light", "standard"]),
@@ -153,6 +169,20 @@ pub const FLAGS: &[Flag] = &[
     flag(RUN, "seed", Whole, "N", "Seed of every random draw [default: 0]"),
     flag(RUN, "name", Text, "NAME", "Name of the run [default: <dataset>-<model>-NNN]"),
     flag(RUN, "overwrite", Switch, "", "Replace a run of the same name"),
+    flag(
+        RUN,
+        "stop-after",
+        Whole,
+        "STEP",
+        "Save and stop after this step, to go on another time [default: the last]",
+    ),
+    flag(
+        RUN,
+        "checkpoint-every",
+        Text,
+        "STEPS|TIME",
+        "Steps or time (30s, 5m) between checkpoints; auto: each epoch and 5m [default: auto]",
+    ),
     flag(RUN, "device", Text, "DEVICE", "auto, cpu, gpu, gpu:N or ndarray [default: auto]"),
     flag(
         RUN,
@@ -160,6 +190,13 @@ pub const FLAGS: &[Flag] = &[
         Choice(&Kernels::NAMES),
         "WHICH",
         "Our own CPU kernels; to compare when something looks wrong, `direct` leaves out Winograd's convolutions and `off` runs burn's operators [default: on]",
+    ),
+    flag(
+        RUN,
+        "audit-every",
+        Whole,
+        "STEPS",
+        "On another device than the CPU, compare every so many steps with it; 0 for the first only [default: 0]",
     ),
     flag(RUN, "threads", Whole, "N", "Compute threads [default: the cores]"),
     flag(
@@ -181,6 +218,8 @@ mod tests {
         let all = Settings {
             model: Some(String::new()),
             size: Some(1),
+            micro_batch: Some(crate::config::Amount::AUTO),
+            stop_after: Some(1),
             channels: Some(1),
             lr: Some(1.0),
             threads: Some(1),

@@ -1,16 +1,20 @@
 //! Settings: defaults, then a file, then the environment, then flags; each value remembers where
 //! it came from. What the settings leave open is decided once, by the data, in a [`Plan`].
 
+mod amount;
 pub mod flags;
 mod folders;
+mod interval;
 mod plan;
 mod preprocessing;
 mod settings;
 mod table;
 
+pub use amount::Amount;
 pub use folders::Folders;
+pub use interval::Interval;
 pub use plan::Plan;
 pub use preprocessing::Preprocessing;
-pub use settings::{Augment, ClassWeights, Kernels, OptimizerKind, ScheduleKind, Settings};
-pub use settings::{EMBEDDED, check_range, compute_threads};
-pub use table::{Origin, Resolved, resolve, write};
+pub use settings::{Augment, ClassWeights, Kernels, OnDivergence, OptimizerKind, ScheduleKind};
+pub use settings::{EMBEDDED, Settings, check_range, compute_threads};
+pub use table::{Given, Origin, Resolved, resolve, resolve_run, write};

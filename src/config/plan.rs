@@ -1,6 +1,9 @@
 //! The frozen plan of a training: settings, and what the data decided.
 
-use super::{Augment, Preprocessing, Settings};
+use toml::Table;
+
+use super::{Amount, Augment, Preprocessing, Settings};
+use crate::base::{Error, Result};
 
 /// What goes into the loop. Nothing in it changes any more.
 #[derive(Clone, Debug)]
@@ -19,14 +22,56 @@ pub struct Plan {
     pub classes: Vec<String>,
     /// How much a sample of each class counts in the loss.
     pub class_weights: Vec<f32>,
+    /// Images in a step.
+    pub batch: usize,
+    /// Images whose gradients are computed at once.
+    pub micro_batch: usize,
     /// Steps in an epoch.
     pub steps_per_epoch: usize,
+    /// BLAKE3 of `dataset.lock`: which sample is in which split.
+    pub dataset_hash: String,
 }
+
+/// Settings that change no result, or that a continued training may have anew.
+const FREE: [&str; 10] = [
+    "dataset",
+    "device",
+    "threads",
+    "loader-threads",
+    "name",
+    "overwrite",
+    "stop-after",
+    "checkpoint-every",
+    "audit-every",
+    "max-bad",
+];
 
 impl Plan {
     /// Steps in the whole training.
     #[must_use]
     pub fn total_steps(&self) -> usize {
         self.steps_per_epoch * self.settings.epochs
+    }
+
+    /// The settings that change the result, with what the data decided in place of what was open.
+    ///
+    /// # Errors
+    /// If a value cannot be written as TOML.
+    pub fn results(&self) -> Result<Table> {
+        let [channels, height, _] = self.preprocessing.input();
+        let settings = Settings {
+            model: Some(self.model.clone()),
+            size: Some(height),
+            channels: Some(channels),
+            lr: Some(self.settings.learning_rate()),
+            batch: Amount::Of(self.batch),
+            micro_batch: Some(Amount::Of(self.micro_batch)),
+            augment: self.augment,
+            ..self.settings.clone()
+        };
+        let mut table = Table::try_from(settings)
+            .map_err(|cause| Error::failed("cannot write the settings").cause(cause))?;
+        table.retain(|key, _| !FREE.contains(&key));
+        Ok(table)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Amount, Interval};
 use crate::base::{Error, Result, env};
 
 /// How images are varied while training.
@@ -92,6 +93,16 @@ impl Kernels {
     }
 }
 
+/// What happens when the loss is not a finite number any more, or far above that of guessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDivergence {
+    /// The training stops.
+    Stop,
+    /// It goes back to the end of the last good epoch, with half the learning rate.
+    Rollback,
+}
+
 /// The settings of a training. What is `None` is decided by the data; see [`super::Plan`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -107,7 +118,10 @@ pub struct Settings {
     /// Passes over the training split.
     pub epochs: usize,
     /// Images in a step.
-    pub batch: usize,
+    pub batch: Amount,
+    /// Images whose gradients are computed at once and then added up. Where not given the whole batch,
+    /// on a GPU as many of it as fit.
+    pub micro_batch: Option<Amount>,
     /// The update rule.
     pub optimizer: OptimizerKind,
     /// The highest learning rate: 0.003 for `adamw` and `adam`, 0.05 for `sgd`.
@@ -128,6 +142,8 @@ pub struct Settings {
     pub class_weights: ClassWeights,
     /// Epochs without a better validation after which training stops; 0 for never.
     pub patience: usize,
+    /// What a divergence ends in.
+    pub on_nan: OnDivergence,
     /// How images are varied.
     pub augment: Augment,
     /// The share of the training split that validates where the data has no such split.
@@ -148,6 +164,12 @@ pub struct Settings {
     pub name: Option<String>,
     /// Whether a run of that name is replaced.
     pub overwrite: bool,
+    /// The step after which training stops, to go on another time.
+    pub stop_after: Option<usize>,
+    /// How often the state is saved.
+    pub checkpoint_every: Interval,
+    /// Steps between two that are computed on the CPU as well and compared; 0 for the first step only.
+    pub audit_every: usize,
 }
 
 /// The data set inside the program.
@@ -161,7 +183,8 @@ impl Default for Settings {
             size: None,
             channels: None,
             epochs: 15,
-            batch: 64,
+            batch: Amount::Of(64),
+            micro_batch: None,
             optimizer: OptimizerKind::Adamw,
             lr: None,
             schedule: ScheduleKind::Cosine,
@@ -172,6 +195,7 @@ impl Default for Settings {
             clip: 0.0,
             class_weights: ClassWeights::None,
             patience: 0,
+            on_nan: OnDivergence::Stop,
             augment: Augment::Auto,
             val_fraction: 0.1,
             max_bad: 0.05,
@@ -182,6 +206,9 @@ impl Default for Settings {
             loader_threads: None,
             name: None,
             overwrite: false,
+            stop_after: None,
+            checkpoint_every: Interval::Auto,
+            audit_every: 0,
         }
     }
 }
@@ -211,7 +238,10 @@ impl Settings {
             ensure((low..=high).contains(&value), flag, &value, &format!("{low} to {high}"))
         };
         check_range("epochs", self.epochs, 1, 1_000_000)?;
-        check_range("batch", self.batch, 1, 65_536)?;
+        check_range("batch", self.batch.number().unwrap_or(1), 1, 65_536)?;
+        let micro_batch = self.micro_batch.and_then(Amount::number);
+        check_range("micro-batch", micro_batch.unwrap_or(1), 1, 65_536)?;
+        check_range("stop-after", self.stop_after.unwrap_or(1), 1, 1 << 40)?;
         check_range("size", self.size.unwrap_or(1), 1, 4096)?;
         ensure(
             matches!(self.channels, None | Some(1 | 3)),

@@ -24,6 +24,18 @@ pub enum Origin {
     Flag,
 }
 
+impl Origin {
+    /// Reads what [`Display`](std::fmt::Display) wrote.
+    fn read(text: &str) -> Self {
+        match text.split_once(' ') {
+            Some(("file", path)) => Self::File(path.to_owned()),
+            Some(("environment", name)) => Self::Environment(name.to_owned()),
+            _ if text == "flag" => Self::Flag,
+            _ => Self::Default,
+        }
+    }
+}
+
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -50,22 +62,57 @@ const FORMAT: i64 = 1;
 /// What a file says beside settings: `run.toml` is itself a configuration file.
 const RECORD: &[&str] = &["format", "origin", "record"];
 
+/// Values with where they came from.
+pub type Given = Vec<(String, Value, Origin)>;
+
 /// Settings from a configuration file, where there is one, and from `given`: values of the
 /// environment and of flags with their origin.
 ///
 /// # Errors
 /// If the file cannot be read or holds an unknown key, or a value is of the wrong type or range.
-pub fn resolve(file: Option<&Path>, given: Vec<(String, Value, Origin)>) -> Result<Resolved> {
-    let mut table = Table::new();
-    let mut origins = BTreeMap::new();
-    let mut layers = Vec::new();
+pub fn resolve(file: Option<&Path>, given: Given) -> Result<Resolved> {
+    let mut layers = Given::new();
     if let Some(path) = file {
         let origin = Origin::File(path.display().to_string());
-        layers.extend(read(path)?.into_iter().map(|(key, value)| (key, value, origin.clone())));
+        let settings = open(read(path)?);
+        layers.extend(settings.into_iter().map(|(key, value)| (key, value, origin.clone())));
     }
     layers.extend(given);
+    layer(file, layers)
+}
+
+/// The settings of a run, from its `run.toml`, under those `given` now, and the run's record.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_run(file: &Path, given: Given) -> Result<(Resolved, Table)> {
+    let mut table = read(file)?;
+    let [origins, record] = ["origin", "record"].map(|key| match table.remove(key) {
+        Some(Value::Table(table)) => table,
+        _ => Table::new(),
+    });
+    // Orders for the process that they were given to, not for the one that goes on.
+    for key in ["format", "overwrite", "stop-after"] {
+        table.remove(key);
+    }
+    let origin = |key: &String| {
+        origins.get(key).and_then(Value::as_str).map_or(Origin::Default, Origin::read)
+    };
+    let mut layers: Given =
+        table.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect();
+    layers.extend(given);
+    Ok((layer(Some(file), layers)?, record))
+}
+
+/// Lays values over each other, the last one on top.
+fn layer(file: Option<&Path>, layers: Given) -> Result<Resolved> {
+    let mut table = Table::new();
+    let mut origins = BTreeMap::new();
     for (key, value, origin) in layers {
-        origins.insert(key.clone(), origin);
+        match origin {
+            Origin::Default => origins.remove(&key),
+            origin => origins.insert(key.clone(), origin),
+        };
         table.insert(key, value);
     }
     let settings =
@@ -87,12 +134,13 @@ fn bad_value(file: Option<&Path>, table: Table, cause: &toml::de::Error) -> Erro
     Error::usage(message).cause(cause.message()).hint("`tinderbox train --help` lists the settings")
 }
 
+/// What a file of this program's format says; every key of it is known.
 fn read(path: &Path) -> Result<Table> {
     let usage = |cause: String| {
         Error::usage(format!("bad configuration `{}`", path.display())).cause(cause)
     };
     let text = files::read_text(path).map_err(|error| error.blame(base::Fault::Usage))?;
-    let mut table: Table = text.parse().map_err(|cause: toml::de::Error| {
+    let table: Table = text.parse().map_err(|cause: toml::de::Error| {
         let line = cause
             .span()
             .map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
@@ -106,7 +154,22 @@ fn read(path: &Path) -> Result<Table> {
                 .hint("use the version of tinderbox that wrote it, or a newer one"));
         }
     }
-    // What a run did not set stays open; and a run that replaced another is no order to do it again.
+    for key in table.keys().filter(|key| !RECORD.contains(&key.as_str())) {
+        let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);
+        if !known().any(|name| name == key) {
+            let error = usage(format!("unknown key `{key}`"));
+            return Err(match base::nearest(key, known()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`tinderbox train --help` lists the settings"),
+            });
+        }
+    }
+    Ok(table)
+}
+
+/// What a file sets. What a run did not set stays open; and a run that replaced another is no order
+/// to do it again.
+fn open(mut table: Table) -> Table {
     let defaults = match table.get("origin") {
         Some(Value::Table(origins)) => origins.clone(),
         _ => Table::new(),
@@ -121,17 +184,7 @@ fn read(path: &Path) -> Result<Table> {
         let is_order = is_record && key == "overwrite";
         !(RECORD.contains(&key) || is_default(key, value) || is_order)
     });
-    for key in table.keys() {
-        let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);
-        if !known().any(|name| name == key) {
-            let error = usage(format!("unknown key `{key}`"));
-            return Err(match base::nearest(key, known()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint("`tinderbox train --help` lists the settings"),
-            });
-        }
-    }
-    Ok(table)
+    table
 }
 
 /// The text of `run.toml`: every setting, where it came from, and a record of how the run was done.
@@ -157,6 +210,7 @@ pub fn write(resolved: &Resolved, record: &Table) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Amount;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -177,7 +231,7 @@ mod tests {
         ];
         let resolved = resolve(Some(file.path()), given).unwrap();
         let Settings { epochs, batch, lr, .. } = resolved.settings;
-        assert_eq!((epochs, batch, lr), (3, 6, Some(0.2)));
+        assert_eq!((epochs, batch, lr), (3, Amount::Of(6), Some(0.2)));
         assert!(matches!(resolved.origins["epochs"], Origin::File(_)));
         assert_eq!(resolved.origins["lr"], Origin::Flag);
         assert!(!resolved.origins.contains_key("seed"));

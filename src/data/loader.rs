@@ -14,8 +14,6 @@ use crate::config::{Augment, Preprocessing};
 
 /// Batches that a thread may be ahead of what is asked for, beside the one it works on.
 const AHEAD: usize = 2;
-/// What all batches that are made or wait may take together, as far as one at a time allows.
-const MOST_BYTES: usize = 1 << 30;
 
 /// What a loader has to do.
 #[derive(Clone, Debug)]
@@ -28,6 +26,9 @@ pub struct Work {
     pub augment: Augment,
     /// How images become numbers.
     pub preprocessing: Preprocessing,
+    /// Bytes that all batches which are made or wait may take together, as far as one at a time
+    /// allows.
+    pub most_bytes: usize,
 }
 
 /// One step's images.
@@ -123,7 +124,7 @@ impl Loader {
     /// If the operating system does not grant the threads.
     pub fn start(work: &Work, first: usize, last: usize, threads: usize) -> Result<Self> {
         let values: usize = work.preprocessing.input().iter().product();
-        let fit = (MOST_BYTES / (4 * values * work.order.batch).max(1)).max(1);
+        let fit = (work.most_bytes / (4 * values * work.order.batch).max(1)).max(1);
         let count = threads.clamp(1, (last - first).max(1)).min(fit);
         let ahead = (fit / count - 1).min(AHEAD);
         let mut lanes = Vec::with_capacity(count);
@@ -212,7 +213,8 @@ mod tests {
             mean: vec![0.5],
             std: vec![0.25],
         };
-        Work { samples: Samples::new(samples, 2), order, augment: Augment::Light, preprocessing }
+        let (samples, augment) = (Samples::new(samples, 2), Augment::Light);
+        Work { samples, order, augment, preprocessing, most_bytes: 1 << 20 }
     }
 
     fn all(work: &Work, last: usize, threads: usize) -> Vec<(Vec<u32>, Vec<u32>)> {

@@ -1,7 +1,7 @@
 //! Cores that this process may use, and which kernels its CPU selects.
 
 use super::Finding;
-use crate::base::env::cores;
+use crate::base::env::{cores, proc_field};
 use crate::base::files;
 use crate::base::units::plural;
 use crate::ops::device::instruction_set;
@@ -9,9 +9,9 @@ use crate::ops::device::instruction_set;
 /// Cores, what keeps the others away, and vector instructions.
 pub fn check() -> Finding {
     let granted = cores();
-    let online = read("/sys/devices/system/cpu/online").map(|text| count(&text));
-    let allowed = read("/proc/self/status")
-        .and_then(|text| field(&text, "Cpus_allowed_list:").map(|list| count(&list)));
+    let online = files::read_text("/sys/devices/system/cpu/online".as_ref());
+    let online = online.ok().map(|text| count(&text));
+    let allowed = proc_field("/proc/self/status", "Cpus_allowed_list:").map(|list| count(&list));
     let of = online.filter(|&online| online > granted).map_or(String::new(), |online| {
         let why = match allowed {
             Some(allowed) if allowed <= granted => "by its CPU set",
@@ -27,14 +27,6 @@ pub fn check() -> Finding {
         );
     }
     Finding::ok("cpu", message)
-}
-
-fn read(path: &str) -> Option<String> {
-    files::read_text(path.as_ref()).ok()
-}
-
-fn field(text: &str, name: &str) -> Option<String> {
-    text.lines().find_map(|line| line.strip_prefix(name)).map(|rest| rest.trim().to_owned())
 }
 
 /// How many numbers a list like `0-3,8` names.

@@ -1,11 +1,13 @@
 //! Room for what a training leaves.
 
+use std::path::Path;
+
 use super::Finding;
 use super::places::nearest_existing;
-use crate::base::files;
 use crate::base::units::bytes;
-use crate::config::Folders;
-use crate::model::{check as check_shapes, spec};
+use crate::base::{Error, Result, files};
+use crate::config::{Folders, OnDivergence, OptimizerKind, Settings};
+use crate::model::{Shapes, check as check_shapes, spec};
 
 /// Pictures, settings and events of a run, rounded up.
 const PICTURES: u64 = 10_000_000;
@@ -29,10 +31,49 @@ pub fn check(folders: &Folders) -> Finding {
     }
 }
 
-/// The best model, and a checkpoint that holds each weight three times more (itself and the two
-/// averages of Adam), each beside its predecessor while it is written.
+/// Refuses to train where a run's files do not fit.
+///
+/// # Errors
+/// If there is too little space.
+pub fn require(folder: &Path, shapes: &Shapes, settings: &Settings) -> Result<()> {
+    let need = needed(shapes, settings);
+    let existing = nearest_existing(folder);
+    let Some(free) = files::free_space(&existing).filter(|&free| free < need) else {
+        return Ok(());
+    };
+    Err(Error::environment(format!("too little space in `{}`", folder.display()))
+        .cause(format!("{} free, and the run needs {}", bytes(free), bytes(need)))
+        .hint("free some space, or give another folder with `--models`"))
+}
+
+/// What a run leaves at the most: the best model, and a checkpoint, each beside its predecessor
+/// while it is written.
+fn needed(shapes: &Shapes, settings: &Settings) -> u64 {
+    let moments = if settings.optimizer == OptimizerKind::Sgd { 1 } else { 2 };
+    let rollback = settings.on_nan == OnDivergence::Rollback;
+    // A checkpoint holds the weights, the optimiser's averages, the best weights, and the same of
+    // the point to go back to.
+    let copies = (1 + moments) * (1 + u64::from(rollback)) + 1;
+    2 * (1 + copies) * 4 * shapes.parameters() + PICTURES
+}
+
+/// The same for a network of the zoo.
 fn run_bytes(model: &str) -> u64 {
     let shapes = spec(model, [3, 128, 128], 10).and_then(|spec| check_shapes(&spec));
-    let weights = shapes.map_or(0, |shapes| shapes.parameters() * 4);
-    2 * (weights + 4 * weights) + PICTURES
+    shapes.map_or(0, |shapes| needed(&shapes, &Settings::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_does_not_fit_is_refused_before_it_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shapes = check_shapes(&spec("mlp", [3, 32, 32], 10).unwrap()).unwrap();
+        require(folder.path(), &shapes, &Settings::default()).unwrap();
+        shapes.blocks = vec![shapes.blocks[0]; 100_000]; // 6 TB
+        let error = require(folder.path(), &shapes, &Settings::default()).unwrap_err();
+        assert!(error.cause.unwrap().contains("the run needs"));
+    }
 }

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::Finding;
 use crate::base::{env, files};
-use crate::ops::device::{Adapter, GPU_BUILD, adapters};
+use crate::ops::device::{Adapter, GPU_BUILD, Request, adapters, choose};
+use crate::train::audit_device;
 
 /// Folders in which Vulkan's loader looks for drivers.
 const DRIVERS: [&str; 3] =
@@ -76,7 +77,13 @@ fn seen(adapter: &Adapter) -> Finding {
     if *software {
         return Finding::ok("gpu", format!("{what}, in software: never taken by `auto`"));
     }
-    Finding::ok("gpu", what)
+    match choose(Request::Gpu(Some(*number))).and_then(|chosen| audit_device(&chosen.device)) {
+        Ok(()) => Finding::ok("gpu", format!("{what}, computes as the CPU does")),
+        Err(error) => {
+            let fix = error.hint.clone().unwrap_or_default();
+            Finding::warn("gpu", format!("{what}: {error}")).fix(fix)
+        }
+    }
 }
 
 impl Advice {

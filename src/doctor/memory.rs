@@ -1,10 +1,14 @@
 //! Memory that this process may use, against what a training needs.
 
 use super::Finding;
-use crate::base::files;
+use crate::base::env::{kibibytes, proc_field};
 use crate::base::units::bytes;
+use crate::base::{Error, Result};
 use crate::model::{Shapes, check as check_shapes, spec};
 use crate::ops::memory::total;
+
+/// A prediction is at most one part in so many too high.
+const PREDICTION: u64 = 4;
 
 /// Free memory, and the limit of a container where there is one.
 pub fn check() -> Finding {
@@ -36,16 +40,20 @@ pub fn check() -> Finding {
     }
 }
 
-/// What a training step on the CPU will not fit into, said before the kernel kills it.
-#[must_use]
-pub fn warning(shapes: &Shapes, batch: usize) -> Option<String> {
-    let need = shapes.training_bytes(batch);
-    let total = total().filter(|&total| need > total)?;
-    Some(format!(
-        "a step needs about {}, and there are {}: try a smaller `--batch` or `--size`",
-        bytes(need),
-        bytes(total)
-    ))
+/// What a training step on the CPU may not fit into, said before the kernel kills it.
+///
+/// # Errors
+/// If it does not fit, however the prediction errs.
+pub fn warning(shapes: &Shapes, images: usize) -> Result<Option<String>> {
+    let need = shapes.training_bytes(images);
+    let Some(total) = total().filter(|&total| need > total) else { return Ok(None) };
+    let what = format!("a step needs about {}, and there are {}", bytes(need), bytes(total));
+    if need - need / PREDICTION > total {
+        return Err(Error::environment("too little memory")
+            .cause(what)
+            .hint("use a smaller `--size`, `--batch auto` or a `--micro-batch`, or allow the container more"));
+    }
+    Ok(Some(format!("{what}: try `--micro-batch auto`, or a smaller `--batch` or `--size`")))
 }
 
 fn need((model, input): (&str, [usize; 3])) -> u64 {
@@ -55,7 +63,5 @@ fn need((model, input): (&str, [usize; 3])) -> u64 {
 
 /// A number of `/proc/meminfo`, in bytes.
 fn read(name: &str) -> Option<u64> {
-    let text = files::read_text("/proc/meminfo".as_ref()).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    kibibytes(&proc_field("/proc/meminfo", name)?)
 }

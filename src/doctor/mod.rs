@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::base::{Error, Result};
 use crate::config::Folders;
 
+pub use disk::require as require_space;
 pub use memory::warning as memory_warning;
 
 /// How bad it is.

@@ -60,7 +60,7 @@ fn softmax(scores: &[f32]) -> Vec<f64> {
 }
 
 /// The answers of `model` (without autodiff) to every sample of `work`, in its order, and the
-/// samples that had to be replaced.
+/// samples that had to be replaced; none where `stop` said so between two batches.
 ///
 /// # Errors
 /// If a class has no image that decodes, or the device fails.
@@ -69,16 +69,20 @@ pub fn answer_split<M: Classifier>(
     work: &Work,
     threads: usize,
     device: &Device,
-) -> Result<(Vec<Answer>, Vec<BadSample>)> {
+    stop: impl Fn() -> bool,
+) -> Result<Option<(Vec<Answer>, Vec<BadSample>)>> {
     let mut answers = Vec::with_capacity(work.order.samples);
     let mut bad = Vec::new();
     for batch in Loader::start(work, 0, work.order.steps_per_epoch(), threads)? {
+        if stop() {
+            return Ok(None);
+        }
         let batch = batch?;
         let rows = answer(model, batch.images, work.preprocessing.input(), device)?;
         answers.extend(rows.iter().zip(batch.labels).map(|(row, label)| judge(row, label)));
         bad.extend(batch.bad);
     }
-    Ok((answers, bad))
+    Ok(Some((answers, bad)))
 }
 
 #[allow(clippy::float_cmp)] // a tie is a tie

@@ -1,11 +1,12 @@
 //! Metrics: pure functions of answers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Answer;
 
 /// Figures of one class.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassScores {
     /// Its name.
     pub class: String,
@@ -20,7 +21,8 @@ pub struct ClassScores {
 }
 
 /// Figures of a whole split.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scores {
     /// How many images there are.
     pub images: usize,

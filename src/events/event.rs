@@ -62,14 +62,26 @@ pub enum Event {
         /// The best epoch.
         best_epoch: usize,
     },
-    /// The loss is not a finite number.
+    /// The training goes on from a checkpoint; events of later steps are void.
+    Resumed {
+        /// Steps complete.
+        step: usize,
+        /// Epochs complete.
+        epoch: usize,
+        /// The settings that are other than before.
+        changes: Vec<String>,
+    },
+    /// The loss is not finite, or far too high.
     Diverged {
         /// The step.
         step: usize,
         /// Its learning rate.
         lr: f64,
-        /// Its loss.
-        loss: String,
+        /// What is wrong with the loss.
+        reason: String,
+        /// The step to which the training went back, with half the learning rate; null where it
+        /// stopped.
+        back_to: Option<usize>,
     },
     /// A signal ended the training.
     Interrupted {
@@ -121,10 +133,16 @@ impl Event {
             Self::StoppedEarly { epoch, best_epoch } => Some(format!(
                 "stopped after epoch {epoch}: no better validation since epoch {best_epoch}"
             )),
-            Self::Interrupted { step, .. } => {
-                Some(format!("interrupted after step {}", thousands(*step as u64)))
-            }
-            Self::RunStarted { .. } | Self::RunFinished { .. } | Self::Diverged { .. } => None,
+            Self::Diverged { step, reason, back_to: Some(to), .. } => Some(format!(
+                "warning: {reason} at step {}: back to step {} with half the learning rate",
+                thousands(*step as u64),
+                thousands(*to as u64)
+            )),
+            Self::RunStarted { .. }
+            | Self::RunFinished { .. }
+            | Self::Resumed { .. }
+            | Self::Interrupted { .. }
+            | Self::Diverged { back_to: None, .. } => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Event;
 use crate::base::env::{Stopwatch, time_of_day, unix_seconds};
-use crate::base::files::Log;
+use crate::base::log::Log;
 use crate::base::units::{clock, list, percent, plural, thousands};
 use crate::base::{Error, Result};
 
@@ -105,10 +105,10 @@ impl Reporter {
         }
     }
 
-    /// Something happened.
+    /// Something happened. A log that cannot be written now is written with a later event.
     ///
     /// # Errors
-    /// If the log cannot be written.
+    /// If the event cannot be written as JSON.
     pub fn event(&mut self, event: &Event) -> Result<()> {
         let wanted = match event {
             Event::SampleQuarantined { path, .. } => {
@@ -130,7 +130,8 @@ impl Reporter {
         if let Value::Object(fields) = serde_json::to_value(event).map_err(failed)? {
             object.extend(fields);
         }
-        log.line(&Value::Object(object).to_string())
+        log.line(&Value::Object(object).to_string());
+        Ok(())
     }
 
     /// The training went on by a step.
@@ -177,5 +178,8 @@ impl Reporter {
             self.say(&format!("warning: {count} skipped: {names}; `events.jsonl` says why"));
         }
         self.skipped.clear();
+        if let Some(Err(error)) = self.log.as_mut().map(Log::write) {
+            self.say(&format!("warning: {error}: the last events are not in it"));
+        }
     }
 }

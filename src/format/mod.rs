@@ -4,4 +4,4 @@ mod package;
 mod safetensors;
 
 pub use self::safetensors::{File, Tensor, decode, encode};
-pub use package::{Package, locate};
+pub use package::{Package, fill, locate, locate_run};

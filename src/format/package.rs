@@ -143,30 +143,37 @@ impl Package {
         if check(spec)?.parameters() > held {
             return Err(Error::input("weights are missing in the file"));
         }
-        let network = Network::new(spec, 0, device)?;
-        let names = network.clone();
-        let mut found: HashMap<&str, &Tensor> =
-            self.weights.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        load_weights(network, |path, shape| {
-            let (name, transposed) = names.weight_name(path);
-            let tensor = found.remove(name.as_str());
-            let tensor =
-                tensor.ok_or_else(|| Error::input(format!("the weights `{name}` are missing")))?;
-            let tensor = if transposed { transpose(tensor.clone()) } else { tensor.clone() };
-            if tensor.shape != shape {
-                return Err(Error::input(format!(
-                    "the weights `{name}` are {:?}, not {shape:?}",
-                    tensor.shape
-                )));
-            }
-            if tensor.values.iter().any(|value| !value.is_finite()) {
-                return Err(Error::input(format!(
-                    "the weights `{name}` hold a number that is not finite"
-                )));
-            }
-            Ok(tensor.values)
-        })
+        fill(Network::new(spec, 0, device)?, &self.weights)
     }
+}
+
+/// `model` with the weights of a file: every one of its tensors must be there, with its shape.
+///
+/// # Errors
+/// If one is missing, of another shape or not finite.
+pub fn fill<M: Classifier>(model: M, weights: &[Tensor]) -> Result<M> {
+    let names = model.clone();
+    let mut found: HashMap<&str, &Tensor> =
+        weights.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    load_weights(model, |path, shape| {
+        let (name, transposed) = names.weight_name(path);
+        let tensor = found.remove(name.as_str());
+        let tensor =
+            tensor.ok_or_else(|| Error::input(format!("the weights `{name}` are missing")))?;
+        let tensor = if transposed { transpose(tensor.clone()) } else { tensor.clone() };
+        if tensor.shape != shape {
+            return Err(Error::input(format!(
+                "the weights `{name}` are {:?}, not {shape:?}",
+                tensor.shape
+            )));
+        }
+        if tensor.values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::input(format!(
+                "the weights `{name}` hold a number that is not finite"
+            )));
+        }
+        Ok(tensor.values)
+    })
 }
 
 fn part<T: DeserializeOwned>(metadata: &BTreeMap<String, String>, key: &str) -> Result<T> {
@@ -185,6 +192,8 @@ fn transpose(tensor: Tensor) -> Tensor {
 
 /// The name of the model file in a run's folder.
 const MODEL_FILE: &str = "model.safetensors";
+/// The name of the file of its settings.
+const SETTINGS_FILE: &str = "run.toml";
 
 /// The model file that RUN means: a run's name, its folder, or the file itself.
 ///
@@ -205,18 +214,35 @@ pub fn locate(run: &str, models: &Path) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path.to_owned());
     }
+    Err(unknown(run, models, MODEL_FILE))
+}
+
+/// The folder that RUN means: a run's name, its folder, or a file in it.
+///
+/// # Errors
+/// If there is none; the error names the nearest run.
+pub fn locate_run(run: &str, models: &Path) -> Result<PathBuf> {
+    let path = Path::new(run);
+    let folders = [models.join(run), path.to_owned()];
+    let found = folders.into_iter().find(|folder| !run.is_empty() && folder.is_dir());
+    let holder = || path.parent().filter(|_| path.is_file()).map(Path::to_owned);
+    found.or_else(holder).ok_or_else(|| unknown(run, models, SETTINGS_FILE))
+}
+
+/// The error for a run that is not there; `file` marks the folders that are runs.
+fn unknown(run: &str, models: &Path, file: &str) -> Error {
     let names: Vec<String> = files::list(models)
         .unwrap_or_default()
         .iter()
-        .filter(|path| path.join(MODEL_FILE).is_file())
+        .filter(|path| path.join(file).is_file())
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect();
     let error = Error::input(format!("no run `{run}` in `{}`, and no such file", models.display()))
         .cause(format!("there are {}", list(&names, 8)));
-    Err(match nearest(run, names.iter().map(String::as_str)) {
+    match nearest(run, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`tinderbox runs list` shows what has been trained"),
-    })
+    }
 }
 
 #[cfg(test)]

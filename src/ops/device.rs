@@ -79,6 +79,14 @@ pub struct Chosen {
     pub reason: Option<&'static str>,
 }
 
+impl Chosen {
+    /// Whether it is a GPU, real or in software.
+    #[must_use]
+    pub fn is_gpu(&self) -> bool {
+        self.name.starts_with("gpu")
+    }
+}
+
 /// A GPU adapter that a driver offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Adapter {
@@ -187,20 +195,7 @@ fn gpu(number: Option<usize>) -> Result<Chosen> {
 /// The widest vector instructions of this CPU that the program has code for.
 #[must_use]
 pub fn instruction_set() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx512f") {
-            return "AVX-512";
-        }
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            return "AVX2 + FMA";
-        }
-        "SSE2"
-    }
-    #[cfg(target_arch = "aarch64")]
-    return "NEON";
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    "portable"
+    tinderbox_kernels::Isa::best().name()
 }
 
 #[cfg(test)]

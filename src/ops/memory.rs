@@ -1,6 +1,7 @@
 //! Memory: how much there is, and what the allocator keeps for the next step.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::base::files;
 
@@ -10,11 +11,15 @@ pub fn give_back() {
     tinderbox_kernels::alloc::trim();
 }
 
-/// Bytes of memory of this machine, or that its container allows; none where it is not known.
+/// Bytes of memory of this machine, or that its container allows; none where it is not known. What
+/// the allocator keeps follows it from the first call on.
 #[must_use]
 pub fn total() -> Option<u64> {
-    let known = tinderbox_kernels::alloc::memory();
-    known.into_iter().chain(own_group()).min()
+    static OUTER: OnceLock<Option<u64>> = OnceLock::new();
+    OUTER.get_or_init(|| {
+        own_group().inspect(|&limit| tinderbox_kernels::alloc::limit_memory(limit))
+    });
+    tinderbox_kernels::alloc::memory()
 }
 
 /// The least limit of this process's control group and those above it, where they are seen from

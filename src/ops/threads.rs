@@ -1,5 +1,6 @@
 //! How many threads compute.
 
+use super::memory;
 use crate::base::{Error, Result};
 
 use tinderbox_kernels::parallel::Pool;
@@ -15,6 +16,7 @@ pub fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) ->
             .cause(cause)
             .hint("try a smaller `--threads`")
     };
+    let _ = memory::total(); // the allocator learns of its limits before it is needed
     let kernels = Pool::new(threads).map_err(|cause| refused(&cause))?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

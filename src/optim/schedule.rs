@@ -51,7 +51,10 @@ mod tests {
             loader_threads: 1,
             classes: Vec::new(),
             class_weights: Vec::new(),
+            batch: 1,
+            micro_batch: 1,
             steps_per_epoch: 10,
+            dataset_hash: String::new(),
         }
     }
 

@@ -65,6 +65,18 @@ impl Optimizer {
         (*steps, moments)
     }
 
+    /// The rule as it was when [`state`](Self::state) was taken.
+    #[must_use]
+    pub fn restore(settings: &Settings, steps: usize, moments: Vec<Option<Moments>>) -> Self {
+        Self { steps, moments, ..Self::new(settings) }
+    }
+
+    /// Whether the rule remembers a second moment.
+    #[must_use]
+    pub fn has_second(&self) -> bool {
+        self.kind != OptimizerKind::Sgd
+    }
+
     /// `module` after one step along `gradients`.
     #[must_use]
     pub fn step<M: Module>(&mut self, module: M, mut gradients: Gradients, rate: f64) -> M {

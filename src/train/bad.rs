@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::state::Bad;
 use crate::base::units::{list, percent};
 use crate::base::{Error, Result};
 use crate::data::{BadSample, Split};
 use crate::events::{Event, Reporter};
 
-/// The bad samples seen so far.
-#[derive(Clone, Debug)]
+/// How many samples may be bad.
+#[derive(Clone, Copy, Debug)]
 pub struct BadWatch {
-    seen: BTreeSet<(Split, u32)>,
-    names: Vec<String>,
     share: f64,
     images: usize,
 }
@@ -20,30 +19,31 @@ impl BadWatch {
     /// Allows `share` of `images` to be bad.
     #[must_use]
     pub fn new(share: f64, images: usize) -> Self {
-        Self { seen: BTreeSet::new(), names: Vec::new(), share, images }
+        Self { share, images }
     }
 
-    /// More images will be looked at.
-    pub fn add_images(&mut self, images: usize) {
-        self.images += images;
-    }
-
-    /// Reports those of `bad` that were not seen before.
+    /// Adds those of `bad` that were not `seen` before, and reports them.
     ///
     /// # Errors
     /// If there are now too many, or the log cannot be written.
-    pub fn see(&mut self, split: Split, bad: Vec<BadSample>, out: &mut Reporter) -> Result<()> {
+    pub fn see(
+        self,
+        split: Split,
+        bad: Vec<BadSample>,
+        seen: &mut BTreeSet<Bad>,
+        out: &mut Reporter,
+    ) -> Result<()> {
         for BadSample { index, key, reason } in bad {
-            if self.seen.insert((split, index)) {
-                self.names.push(key.clone());
+            if seen.insert(Bad { split, index, path: key.clone() }) {
                 out.event(&Event::SampleQuarantined { split: split.name(), path: key, reason })?;
             }
         }
-        if self.seen.len() as f64 <= self.images as f64 * self.share {
+        if seen.len() as f64 <= self.images as f64 * self.share {
             return Ok(());
         }
+        let names: Vec<&str> = seen.iter().map(|bad| bad.path.as_str()).collect();
         Err(Error::input(format!("more than {} of the images cannot be read", percent(self.share)))
-            .cause(format!("so far {}", list(&self.names, 3)))
+            .cause(format!("so far {}", list(&names, 3)))
             .hint("repair or remove the files, or allow more with `--max-bad`"))
     }
 }

@@ -1,27 +1,57 @@
-//! A run's folder: the best model and the last complete state.
+//! A run's folder, and who writes checkpoints into it while the training goes on.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::json;
 
-use super::state::State;
+use super::run::Job;
+use super::snapshot::{Saved, Snapshot};
+use crate::base::env::{Stopwatch, sleep};
+use crate::base::lock::Lock;
+use crate::base::units::duration;
 use crate::base::{Error, Result, files};
-use crate::config::Plan;
-use crate::format::{File, Package, Tensor, encode};
+use crate::config::{Interval, Plan};
+use crate::events::Reporter;
+use crate::format::{Package, decode, encode};
 use crate::model::Classifier;
-use crate::optim::{Moments, Optimizer};
+
+/// The longest time between two checkpoints that `auto` allows.
+const AUTO: Duration = Duration::from_mins(5);
+/// Between two checkpoints passes so many times what writing one took, where nobody asked for more:
+/// saving costs at most one part in so many, on however slow a disk.
+const SHARE: f64 = 100.0;
+/// A step is slow when it takes so long: the state before each one is then kept, to be saved where
+/// the step does not end.
+const SLOW: f64 = 1.0;
+/// How often a write that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The folder of a run in `models`.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunFolder {
-    /// A run in a folder that is there.
+    /// A run in a folder that is there, to be read.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), lock: None }
+    }
+
+    /// The same, held by this process alone until the last copy is dropped. What a killed process
+    /// left half-written in the folder is removed.
+    ///
+    /// # Errors
+    /// If another process holds it, or it cannot be written.
+    pub fn hold(mut self) -> Result<Self> {
+        self.lock = Some(Arc::new(Lock::acquire(&self.path)?));
+        files::remove_torn(&self.path)?;
+        Ok(self)
     }
 
     /// The folder.
@@ -46,46 +76,270 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it cannot be written; the file before it is untouched.
-    pub fn save_model<M: Classifier>(&self, model: &M, plan: &Plan, scores: Value) -> Result<()> {
+    pub fn save_model<M: Classifier>(
+        &self,
+        model: &M,
+        plan: &Plan,
+        scores: serde_json::Value,
+    ) -> Result<()> {
+        self.check_lock()?;
         let package = Package::new(model, &plan.classes, &plan.preprocessing, scores)?;
         files::replace(&self.model_file(), &package.encode()?)
     }
 
-    /// Writes the last complete state; `best` are the scores of the best epoch.
+    /// Writes the checkpoint, and before it the best model where that is asked for.
     ///
     /// # Errors
-    /// If it cannot be written; the file before it is untouched.
-    pub fn save_checkpoint<M: Classifier>(
-        &self,
-        (model, optimizer, state): (&M, &Optimizer, &State),
-        plan: &Plan,
-        best: &Value,
-    ) -> Result<()> {
-        let package = Package::new(model, &plan.classes, &plan.preprocessing, best.clone())?;
-        let mut metadata = package.metadata()?;
-        let state = serde_json::to_string(state)
-            .map_err(|cause| Error::failed("cannot write the checkpoint").cause(cause))?;
-        metadata.insert("state".to_owned(), state);
-        let (steps, moments) = optimizer.state();
-        metadata.insert("optimizer.steps".to_owned(), steps.to_string());
-        let model = package.weights.into_iter();
-        let mut tensors: Vec<Tensor> = model
-            .map(|tensor| Tensor { name: format!("model.{}", tensor.name), ..tensor })
-            .collect();
-        for (index, moments) in moments.iter().enumerate() {
-            let Some(Moments { first, second }) = moments else { continue };
-            tensors.push(flat(format!("optimizer.{index}.first"), first)?);
-            if let Some(second) = second {
-                tensors.push(flat(format!("optimizer.{index}.second"), second)?);
-            }
+    /// If one cannot be written; the file before it is untouched.
+    pub fn save<M: Classifier>(&self, what: &Snapshot<M>, plan: &Plan, model: bool) -> Result<()> {
+        self.check_lock()?;
+        let state = &what.now.state;
+        if let Some(best) = what.best.as_ref().filter(|_| model) {
+            let scores = json!({ "epoch": state.best_epoch, "val": state.best_scores });
+            self.save_model(best, plan, scores)?;
         }
-        files::replace(&self.checkpoint_file(), &encode(&File { metadata, tensors }))
+        files::replace(&self.checkpoint_file(), &encode(&what.file(plan)?))
+    }
+
+    /// Reads the checkpoint.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged or something else.
+    pub fn read(&self) -> Result<Saved> {
+        let data = files::read(&self.checkpoint_file())?;
+        decode(&data).and_then(Saved::new).map_err(|error| unusable(error, Some(self)))
+    }
+
+    fn check_lock(&self) -> Result<()> {
+        self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
     }
 }
 
-fn flat(name: String, tensor: &burn::tensor::Tensor<1>) -> Result<Tensor> {
-    let data = tensor.clone().try_into_data().ok().and_then(|data| data.try_into_vec::<f32>().ok());
-    let values =
-        data.ok_or_else(|| Error::failed("the device failed to hand over the optimiser's state"))?;
-    Ok(Tensor { name, shape: vec![values.len()], values })
+/// The error of a checkpoint, with the name of its file.
+pub(super) fn unusable(error: Error, folder: Option<&RunFolder>) -> Error {
+    let Some(folder) = folder else { return error };
+    let what = &error.message;
+    let message = format!("cannot use `{}`: {what}", folder.checkpoint_file().display());
+    let hint = error.hint.unwrap_or_else(|| {
+        "restore the file from a copy, or start a new run; the `model.safetensors` beside it is a file of its own".to_owned()
+    });
+    Error { message, hint: Some(hint), ..error }
+}
+
+/// What saves the last complete step where a step does not end after a signal.
+#[derive(Clone, Default)]
+pub struct Rescue(Arc<Mutex<Stage>>);
+
+type Save = Box<dyn FnOnce() -> Result<usize> + Send>;
+
+#[derive(Default)]
+enum Stage {
+    /// Steps are quick, or none has been taken: there is nothing beside the last checkpoint.
+    #[default]
+    Quick,
+    /// What saves the state before the step in progress, and answers its number.
+    Slow(Save),
+    /// The training has seen the signal and saves by itself.
+    Ending,
+}
+
+impl std::fmt::Debug for Rescue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rescue")
+    }
+}
+
+impl Rescue {
+    fn set(&self, stage: Stage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    /// Saves the state of the last complete step and answers its number; none where that is in the
+    /// last checkpoint already, or the training saves by itself.
+    ///
+    /// # Errors
+    /// If it cannot be saved.
+    pub fn save(&self) -> Option<Result<usize>> {
+        let stage = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        match stage {
+            Stage::Slow(save) => Some(save()),
+            Stage::Quick | Stage::Ending => None,
+        }
+    }
+
+    /// Whether the training has seen the signal.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Stage::Ending)
+    }
+}
+
+/// A write in a thread of its own: what was written, how long it took, and how it ended.
+type Writing<M> = JoinHandle<(Snapshot<M>, f64, Result<()>)>;
+
+/// Saves the state in the background, in good time.
+pub(super) struct Keeper<'a, M> {
+    job: &'a Job,
+    writing: Option<Writing<M>>,
+    last: Stopwatch,
+    step: Stopwatch,
+    last_step: usize,
+    took: f64,
+    saved: Option<usize>,
+    model_epoch: usize,
+}
+
+impl<'a, M: Classifier> Keeper<'a, M> {
+    /// Keeps a training that is at `step` and lies in a checkpoint of that step where `is_saved`.
+    pub(super) fn new(job: &'a Job, step: usize, is_saved: bool) -> Self {
+        let now = Stopwatch::start();
+        let saved = is_saved.then_some(step);
+        let (last, step_clock, last_step) = (now, now, step);
+        Self {
+            job,
+            writing: None,
+            last,
+            step: step_clock,
+            last_step,
+            took: 0.0,
+            saved,
+            model_epoch: 0,
+        }
+    }
+
+    /// After a step or an epoch: begins a checkpoint where one is due.
+    pub(super) fn tend(
+        &mut self,
+        step: usize,
+        epoch_ended: bool,
+        snapshot: impl Fn() -> Snapshot<M>,
+        out: &mut Reporter,
+    ) -> Result<()> {
+        let Some(folder) = &self.job.folder else { return Ok(()) };
+        let seconds = self.step.seconds();
+        self.step = Stopwatch::start();
+        if seconds <= SLOW {
+            self.job.rescue.set(Stage::Quick);
+        } else {
+            let (folder, plan, what) = (folder.clone(), self.job.plan.clone(), snapshot());
+            self.job.rescue.set(Stage::Slow(Box::new(move || {
+                folder.save(&what, &plan, false).map(|()| what.now.state.step)
+            })));
+        }
+        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.join(out)?;
+        }
+        if self.writing.is_some() || !self.is_due(step, epoch_ended) {
+            return Ok(());
+        }
+        let what = snapshot();
+        (self.last, self.last_step) = (Stopwatch::start(), step);
+        let (folder, plan) = (folder.clone(), self.job.plan.clone());
+        let model = what.now.state.best_epoch != self.model_epoch;
+        let write = move || {
+            let clock = Stopwatch::start();
+            let result = folder.save(&what, &plan, model);
+            (what, clock.seconds(), result)
+        };
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(write);
+        self.writing = Some(thread.map_err(|cause| {
+            Error::environment("cannot start a thread for the checkpoint").cause(cause)
+        })?);
+        Ok(())
+    }
+
+    fn is_due(&self, step: usize, epoch_ended: bool) -> bool {
+        let since = self.last.seconds();
+        match self.job.plan.settings.checkpoint_every {
+            Interval::Steps(steps) => step >= self.last_step + steps,
+            Interval::Time(time) => since >= time.as_secs_f64(),
+            Interval::Auto => {
+                (epoch_ended || since >= AUTO.as_secs_f64()) && since >= SHARE * self.took
+            }
+        }
+    }
+
+    /// Waits for the write in progress. One that failed is tried again, while the training waits.
+    fn join(&mut self, out: &mut Reporter) -> Result<()> {
+        let Some(thread) = self.writing.take() else { return Ok(()) };
+        let (what, took, result) = match thread.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        self.took = took;
+        result.or_else(|error| self.insist(&what, error, out))?;
+        self.has_saved(&what);
+        Ok(())
+    }
+
+    fn has_saved(&mut self, what: &Snapshot<M>) {
+        let state = &what.now.state;
+        (self.saved, self.model_epoch) = (Some(state.step), state.best_epoch);
+    }
+
+    /// Saves the last state of all, and returns when it is on the disk.
+    pub(super) fn finish(&mut self, what: &Snapshot<M>, out: &mut Reporter) -> Result<()> {
+        self.job.rescue.set(Stage::Ending);
+        let Some(folder) = &self.job.folder else { return Ok(()) };
+        self.join(out)?;
+        folder.save(what, &self.job.plan, true).or_else(|error| self.insist(what, error, out))?;
+        self.has_saved(what);
+        Ok(())
+    }
+
+    /// Tries to write every second until it works, the time for it is over, or a signal comes.
+    fn insist(&self, what: &Snapshot<M>, mut error: Error, out: &mut Reporter) -> Result<()> {
+        let Some(folder) = &self.job.folder else { return Ok(()) };
+        let patience = self.job.patience.as_secs_f64();
+        out.say(&format!(
+            "warning: {error}; the training waits, and tries again for {}",
+            duration(patience)
+        ));
+        let clock = Stopwatch::start();
+        while clock.seconds() < patience && self.job.signals.pending().is_none() {
+            sleep(RETRY.min(self.job.patience / 10));
+            folder.check_lock()?;
+            match folder.save(what, &self.job.plan, true) {
+                Ok(()) => {
+                    out.say("saved: the training goes on");
+                    return Ok(());
+                }
+                Err(next) => error = next,
+            }
+        }
+        let kept = match self.saved {
+            Some(step) => format!(
+                "the state after step {step} is whole in `{}`",
+                folder.checkpoint_file().display()
+            ),
+            None => "there is no earlier checkpoint".to_owned(),
+        };
+        let cause = error.cause.clone().unwrap_or_default();
+        Err(Error::failed(error.message)
+            .cause(format!("{cause}; step {} is lost, {kept}", what.now.state.step))
+            .hint("make the disk writable, then go on with `tinderbox train --resume`"))
+    }
+
+    /// Where the training can be taken up again, for an error that ends it.
+    pub(super) fn kept(&mut self, out: &mut Reporter) -> Result<String> {
+        self.join(out)?;
+        Ok(match (&self.job.folder, self.saved) {
+            (Some(folder), Some(step)) => {
+                format!(
+                    "the state after step {step} is in `{}`",
+                    folder.checkpoint_file().display()
+                )
+            }
+            _ => "nothing is saved yet".to_owned(),
+        })
+    }
+}
+
+impl<M> Drop for Keeper<'_, M> {
+    fn drop(&mut self) {
+        // A training that ends with an error still leaves the checkpoint that was begun.
+        if let Some(thread) = self.writing.take() {
+            let _ = thread.join();
+        }
+    }
 }

@@ -1,17 +1,21 @@
-//! The loop. It is read from top to bottom: next batch, learning rate, step, event, checkpoint.
+//! The loop. It is read from top to bottom: next batch, learning rate, step, checkpoint, validation.
+
+use std::time::Duration;
 
 use burn::tensor::Device;
-use serde_json::{Value, json};
 
+use super::audit::audit;
 use super::bad::BadWatch;
-use super::checkpoint::RunFolder;
+use super::checkpoint::{Keeper, Rescue, RunFolder, unusable};
+use super::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE, divergence};
 use super::loss::Targets;
 use super::meter::Meter;
+use super::snapshot::{Point, Saved, Snapshot};
 use super::state::State;
 use super::step::{StepInput, step};
 use crate::base::signals::Signals;
 use crate::base::{Error, Result};
-use crate::config::Plan;
+use crate::config::{OnDivergence, Plan};
 use crate::data::{Loader, Split, Work};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
@@ -29,10 +33,45 @@ pub struct Job {
     pub val: Work,
     /// The device, without autodiff.
     pub device: Device,
+    /// The checkpoint that the training goes on from; none for a new one.
+    pub from: Option<Saved>,
     /// Where the model and the checkpoint go; nowhere, where a caller only wants the model.
     pub folder: Option<RunFolder>,
+    /// How long a file that cannot be written is tried again.
+    pub patience: Duration,
     /// Signals that end the training in good order.
     pub signals: Signals,
+    /// What saves the last complete step where one does not end after a signal.
+    pub rescue: Rescue,
+}
+
+impl Job {
+    /// A new training that leaves no files and hears no signals.
+    #[must_use]
+    pub fn new(plan: Plan, train: Work, val: Work, device: Device) -> Self {
+        Self {
+            plan,
+            train,
+            val,
+            device,
+            from: None,
+            folder: None,
+            patience: Duration::ZERO,
+            signals: Signals::default(),
+            rescue: Rescue::default(),
+        }
+    }
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is complete, or its patience is.
+    Finished,
+    /// A signal came.
+    Signal(u8),
+    /// It was to stop after this step.
+    AsAsked,
 }
 
 /// What a training left.
@@ -42,98 +81,194 @@ pub struct Outcome<M> {
     pub best: Option<(M, Scores)>,
     /// Counters and history.
     pub state: State,
-    /// The signal that ended it before its time.
-    pub interrupted: Option<u8>,
+    /// Why it ended.
+    pub end: End,
     /// Training images in a second: the median of the epochs.
     pub images_per_second: f64,
-    /// The samples that did not decode so far.
-    pub bad: BadWatch,
 }
 
-/// Trains `model`, whose weights lie on the job's device.
+/// Trains `model`, whose weights lie on the job's device, to the end of the plan.
 ///
 /// # Errors
-/// If the loss is not finite, too many images are bad, a file cannot be written or the device
-/// fails. The files of the last complete epoch stay.
+/// If the training diverges, too many images are bad, a file cannot be written or the device
+/// fails. The last checkpoint stays.
 pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<Outcome<M>> {
     let Job { plan, device, .. } = job;
-    let train_device = device.clone().autodiff();
     let targets = Targets {
         smoothing: plan.settings.label_smoothing,
         class_weights: plan.class_weights.clone(),
     };
-    let mut model = model.train();
-    let mut optimizer = Optimizer::new(&plan.settings);
-    let mut state = State::default();
-    let (mut best, mut best_scores, mut interrupted) = (None, Value::Null, None);
-    let images = job.train.samples.len() + job.val.samples.len();
-    let mut bad = BadWatch::new(plan.settings.max_bad, images);
-    let mut loader = Loader::start(&job.train, 0, plan.total_steps(), plan.loader_threads)?;
-    let mut meter = Meter::start(plan);
+    let input = plan.preprocessing.input();
+    let autodiff = device.clone().autodiff();
+    let bad = BadWatch::new(plan.settings.max_bad, job.train.samples.len() + job.val.samples.len());
+    let mut run = Run::start(model, job)?;
+    let mut keeper = Keeper::new(job, run.state.step, job.from.is_some());
+    let mut loader = run.loader(job)?;
+    let mut meter = Meter::start(plan, run.state.step);
+    let stop = |state: &State| match job.signals.pending() {
+        Some(signal) => Some(End::Signal(signal)),
+        None => plan.settings.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked),
+    };
+    let mut end = stop(&run.state);
 
-    'training: for epoch in 0..plan.settings.epochs {
+    'training: while end.is_none() && run.state.goes_on(plan) {
         meter.start_epoch();
-        for _ in 0..plan.steps_per_epoch {
+        while run.state.is_within_epoch(plan) {
             let Some(batch) = loader.next().transpose()? else { break 'training };
-            bad.see(Split::Train, batch.bad, out)?;
-            let rate = learning_rate(plan, state.step);
-            let pass = Pass::training(plan.settings.seed, state.step);
-            let (images, labels) = (batch.images, batch.labels.as_slice());
-            let input = plan.preprocessing.input();
-            let device = &train_device;
-            let input = StepInput { images, input, labels, targets: &targets, rate, device };
-            let loss;
-            (model, loss) = step(model, &mut optimizer, input, &pass)?;
-            if !loss.is_finite() {
-                return Err(diverged(job, &state, rate, loss, out)?);
+            bad.see(Split::Train, batch.bad, &mut run.state.bad, out)?;
+            let rate = run.rate(plan);
+            let pass = Pass::training(plan.settings.seed, run.state.step);
+            let (images, labels, targets) = (batch.images, batch.labels.as_slice(), &targets);
+            let micro_batch = plan.micro_batch;
+            let input =
+                StepInput { images, input, labels, targets, micro_batch, rate, device: &autodiff };
+            if is_audited(plan, &run.state, job.from.as_ref()) {
+                audit(&run.model, &input, &pass, device)?;
             }
-            state.step += 1;
-            out.progress(&meter.step(epoch, labels.len(), loss, rate));
-            interrupted = job.signals.pending();
-            if let Some(signal) = interrupted {
-                out.event(&Event::Interrupted { signal, step: state.step })?;
+            let loss;
+            (run.model, loss) = step(run.model, &mut run.optimizer, input, &pass)?;
+            run.state.add_step(labels.len(), loss);
+            if let Some(why) = divergence(plan, &run.state, loss) {
+                run = run.recover(job, why, &keeper.kept(out)?, out)?;
+                loader = run.loader(job)?;
+                continue 'training;
+            }
+            out.progress(&meter.step(&run.state, labels.len()));
+            end = stop(&run.state);
+            if end.is_some() {
                 break 'training;
             }
+            keeper.tend(run.state.step, false, || run.snapshot(), out)?;
         }
 
-        let candidate = model.valid();
-        let (answers, replaced) = answer_split(&candidate, &job.val, plan.loader_threads, device)?;
-        bad.see(Split::Val, replaced, out)?;
+        let candidate = run.model.valid();
+        let abandon = || job.signals.pending().is_some();
+        let answers = answer_split(&candidate, &job.val, plan.loader_threads, device, abandon)?;
+        let Some((answers, replaced)) = answers else {
+            end = stop(&run.state);
+            break;
+        };
+        bad.see(Split::Val, replaced, &mut run.state.bad, out)?;
         let val = scores(&answers, &plan.classes);
         if !val.loss.is_finite() {
-            return Err(diverged(job, &state, learning_rate(plan, state.step - 1), val.loss, out)?);
+            let why = format!("the loss is {} on validation", val.loss);
+            run = run.recover(job, why, &keeper.kept(out)?, out)?;
+            loader = run.loader(job)?;
+            continue;
         }
-        let record = meter.finish_epoch(epoch, &val);
-        let is_best = state.add(record.clone());
-        if let Some(folder) = &job.folder {
-            if is_best {
-                best_scores = json!({ "epoch": epoch + 1, "val": val });
-                folder.save_model(&candidate, plan, best_scores.clone())?;
-            }
-            folder.save_checkpoint((&model, &optimizer, &state), plan, &best_scores)?;
-        }
-        if is_best {
-            best = Some((candidate, val));
-        }
-        out.event(&meter.event(&record, state.step, is_best))?;
-        if state.is_exhausted(plan.settings.patience) {
-            let best_epoch = state.best_epoch;
-            out.event(&Event::StoppedEarly { epoch: epoch + 1, best_epoch })?;
-            break;
-        }
+        let is_best = run.add_epoch(&val, candidate, plan);
+        meter.event(&run.state, is_best).map_or(Ok(()), |event| out.event(&event))?;
+        keeper.tend(run.state.step, true, || run.snapshot(), out)?;
     }
-    Ok(Outcome { best, state, interrupted, images_per_second: meter.median(), bad })
+    keeper.finish(&run.snapshot(), out)?;
+    let end = end.unwrap_or(End::Finished);
+    if let End::Signal(signal) = end {
+        out.event(&Event::Interrupted { signal, step: run.state.step })?;
+    } else if end == End::Finished && run.state.history.len() < plan.settings.epochs {
+        let (epoch, best_epoch) = (run.state.history.len(), run.state.best_epoch);
+        out.event(&Event::StoppedEarly { epoch, best_epoch })?;
+    }
+    let best = run.best.zip(run.state.best_scores.clone());
+    Ok(Outcome { best, state: run.state, end, images_per_second: meter.median() })
 }
 
-fn diverged(job: &Job, state: &State, lr: f64, loss: f64, out: &mut Reporter) -> Result<Error> {
-    out.event(&Event::Diverged { step: state.step + 1, lr, loss: loss.to_string() })?;
-    let kept = match (&job.folder, state.history.len()) {
-        (Some(folder), epochs @ 1..) => {
-            format!("the state after epoch {epochs} is in `{}`", folder.checkpoint_file().display())
+/// A training under way.
+struct Run<M> {
+    /// With autodiff.
+    model: M,
+    optimizer: Optimizer,
+    state: State,
+    best: Option<M>,
+    good: Option<Point<M>>,
+}
+
+impl<M: Classifier> Run<M> {
+    /// A new training of `model`, or the one in the job's checkpoint.
+    fn start(model: M, job: &Job) -> Result<Self> {
+        let Snapshot { now, best, good } = if let Some(saved) = &job.from {
+            let restored = saved.restore(&model, &job.plan, &job.device);
+            restored.map_err(|error| unusable(error, job.folder.as_ref()))?
+        } else {
+            let optimizer = Optimizer::new(&job.plan.settings);
+            let now = Point { model, optimizer, state: State::default() };
+            Snapshot { now, best: None, good: None }
+        };
+        let wants_good = job.plan.settings.on_nan == OnDivergence::Rollback;
+        let good = good.or_else(|| Some(now.clone())).filter(|_| wants_good);
+        let Point { model, optimizer, state } = now;
+        Ok(Self { model: model.train(), optimizer, state, best, good })
+    }
+
+    fn loader(&self, job: &Job) -> Result<Loader> {
+        let last = job.plan.total_steps();
+        let first = self.state.step.min(last); // a finished run may have had more epochs
+        Loader::start(&job.train, first, last, job.plan.loader_threads)
+    }
+
+    /// The learning rate of the next step.
+    fn rate(&self, plan: &Plan) -> f64 {
+        self.state.rate_scale * learning_rate(plan, self.state.step)
+    }
+
+    /// The training at rest: its running statistics are settled, and no later step changes it.
+    fn point(&self) -> Point<M> {
+        let Self { model, optimizer, state, .. } = self;
+        Point { model: model.valid(), optimizer: optimizer.clone(), state: state.clone() }
+    }
+
+    fn snapshot(&self) -> Snapshot<M> {
+        Snapshot { now: self.point(), best: self.best.clone(), good: self.good.clone() }
+    }
+
+    /// Ends an epoch whose model, `candidate`, has the scores `val`; whether it is the best.
+    fn add_epoch(&mut self, val: &Scores, candidate: M, plan: &Plan) -> bool {
+        let rate = self.state.rate_scale * learning_rate(plan, self.state.step - 1);
+        let is_best = self.state.add_epoch(val, rate);
+        if is_best {
+            self.best = Some(candidate);
         }
-        _ => "no epoch was complete, so nothing is saved".to_owned(),
+        if self.good.is_some() {
+            self.good = Some(self.point());
+        }
+        is_best
+    }
+
+    /// The training at the end of the last good epoch, with a lower learning rate; or an error.
+    fn recover(self, job: &Job, why: String, kept: &str, out: &mut Reporter) -> Result<Self> {
+        let Self { state, best, good, .. } = self;
+        let lr = state.rate_scale * learning_rate(&job.plan, state.step.saturating_sub(1));
+        let mut report = |to: Option<usize>| {
+            out.event(&Event::Diverged { step: state.step, lr, reason: why.clone(), back_to: to })
+        };
+        let Some(mut point) = good.filter(|_| state.rollbacks < MOST_ROLLBACKS) else {
+            report(None)?;
+            return Err(diverged(&state, &why, lr, kept));
+        };
+        report(Some(point.state.step))?;
+        point.state.rate_scale = state.rate_scale * ROLLBACK_RATE;
+        point.state.rollbacks = state.rollbacks + 1;
+        point.state.bad = state.bad;
+        let good = Some(point.clone());
+        let Point { model, optimizer, state } = point;
+        Ok(Self { model: model.train(), optimizer, state, best, good })
+    }
+}
+
+fn diverged(state: &State, why: &str, lr: f64, kept: &str) -> Error {
+    let cause = format!("the training diverged at a learning rate of {lr:.2e}");
+    let cause = match state.rollbacks {
+        0 => format!("{cause}; {kept}"),
+        times => format!("{cause}, after going back {times} times; {kept}"),
     };
-    Ok(Error::failed(format!("the loss is {loss} at step {}", state.step + 1))
-        .cause(format!("the training diverged at a learning rate of {lr:.2e}; {kept}"))
-        .hint(format!("try `--lr {:.1e}`, a longer `--warmup` or `--clip 1`", lr / 10.0)))
+    Error::failed(format!("{why} at step {}", state.step)).cause(cause).hint(format!(
+        "try `--lr {:.1e}`, a longer `--warmup`, `--clip 1` or `--on-nan rollback`",
+        lr / 10.0
+    ))
+}
+
+/// Whether the next step is compared with the CPU's.
+fn is_audited(plan: &Plan, state: &State, from: Option<&Saved>) -> bool {
+    let first = from.map_or(0, |saved| saved.state.step);
+    let every = plan.settings.audit_every;
+    state.step == first || (every > 0 && state.step.is_multiple_of(every))
 }

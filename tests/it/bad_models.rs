@@ -1,7 +1,7 @@
 //! Model files that cannot be used.
 
-use safetensors::SafeTensors;
 use serde_json::Value;
+use tinderbox::format::{decode, encode as encode_file};
 
 use crate::draw::{encode, picture, trained, tree_from};
 use crate::lab::Lab;
@@ -87,18 +87,13 @@ fn a_model_for_another_number_of_channels_is_refused() {
     let lab = trained();
     // A file in which the images have one channel and the network takes three.
     let bytes = lab.read(MODEL);
-    let (length, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let metadata = header.metadata().clone().unwrap();
-    let mut how: Value = serde_json::from_str(&metadata["preprocessing"]).unwrap();
+    let mut file = decode(&bytes).unwrap();
+    let mut how: Value = serde_json::from_str(&file.metadata["preprocessing"]).unwrap();
     how["channels"] = 1.into();
     how["mean"] = serde_json::json!([0.5]);
     how["std"] = serde_json::json!([0.25]);
-    let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-    header["__metadata__"]["preprocessing"] = how.to_string().into();
-    let mut text = header.to_string().into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let start = (text.len() as u64).to_le_bytes();
-    lab.write(MODEL, [start.as_slice(), &text, &bytes[8 + length..]].concat());
+    file.metadata.insert("preprocessing".to_owned(), how.to_string());
+    lab.write(MODEL, encode_file(&file));
     let fails =
         |line: &str| lab.run(line).fails(3, &["cannot use `models/base/model", "channel"], "");
     fails("evaluate base");

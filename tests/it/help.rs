@@ -3,8 +3,9 @@
 use crate::draw::{colours, idx};
 use crate::lab::Lab;
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 11] = [
     "train",
+    "verify-resume",
     "evaluate",
     "predict",
     "datasets",

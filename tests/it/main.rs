@@ -20,16 +20,24 @@ mod evaluate;
 mod example;
 mod files;
 mod help;
+mod hostile;
 mod kernels;
 mod lab;
 mod output;
 mod predict;
 mod quarantine;
+mod resume;
 mod rooms;
 mod same_bits;
 mod settings;
 #[cfg(unix)]
 mod signals;
+#[cfg(target_os = "linux")]
+mod soak;
 mod tables;
 mod torchvision;
 mod train;
+
+/// Counts what a test holds; see [`hostile`].
+#[global_allocator]
+static COUNTER: hostile::Counter = hostile::Counter;

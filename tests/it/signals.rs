@@ -42,7 +42,8 @@ fn ends_in_good_order(name: &str, number: i32) {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(128 + number), "{stderr}");
     assert!(stderr.contains("interrupted after"), "{stderr}");
-    assert!(stderr.contains("models/x/model.safetensors"), "{stderr}");
+    assert!(stderr.contains("models/x/checkpoint.safetensors"), "{stderr}");
+    assert!(stderr.contains("tinderbox train --resume x"), "{stderr}");
     assert_eq!(lab.names("models/x").len(), 5, "{:?}", lab.names("models/x"));
     assert_eq!(lab.names("images/x").len(), 5, "{:?}", lab.names("images/x"));
     let stdout = String::from_utf8(output.stdout).unwrap();

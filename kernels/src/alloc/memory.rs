@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const LIMITS: [&CStr; 2] =
     [c"/sys/fs/cgroup/memory.max", c"/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
+/// What [`total`] found; 0 before.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
+
 /// Bytes of memory of this machine or container; looked up once.
 pub(super) fn total() -> usize {
-    static TOTAL: AtomicUsize = AtomicUsize::new(0);
     let known = TOTAL.load(Ordering::Relaxed);
     if known > 0 {
         return known;
@@ -18,6 +20,11 @@ pub(super) fn total() -> usize {
     let total = LIMITS.into_iter().filter_map(number_in).fold(physical(), usize::min);
     TOTAL.store(total, Ordering::Relaxed);
     total
+}
+
+/// There are only so many bytes: a limit that is not seen from inside a control group.
+pub(super) fn limit(bytes: usize) {
+    TOTAL.store(total().min(bytes.max(1)), Ordering::Relaxed);
 }
 
 fn physical() -> usize {

@@ -64,6 +64,13 @@ pub fn statistics() -> Statistics {
     Statistics::default()
 }
 
+/// Tells of a limit of memory in bytes that cannot be found here: what is kept follows it.
+pub fn limit_memory(bytes: u64) {
+    #[cfg(all(unix, target_pointer_width = "64"))]
+    memory::limit(usize::try_from(bytes).unwrap_or(usize::MAX));
+    let _ = bytes;
+}
+
 /// Bytes of memory of this machine, or that its container allows; none where it is not known.
 #[must_use]
 pub fn memory() -> Option<u64> {

@@ -62,10 +62,12 @@ impl Isa {
         sets
     }
 
-    /// Its name, for people.
+    /// Its name, for people; of the portable form the one that the compiler makes of it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self.0 {
+            Set::Portable if cfg!(target_arch = "x86_64") => "SSE2",
+            Set::Portable if cfg!(target_arch = "aarch64") => "NEON",
             Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "AVX2 + FMA",

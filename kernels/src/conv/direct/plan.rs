@@ -9,6 +9,8 @@ use crate::gemm::tile::{Row, Run, cut};
 /// Windows of an item: enough to spread the cost of reading weights over, few enough for the
 /// caches.
 const WINDOWS: usize = 192;
+/// Items come in multiples of this.
+const EVEN: usize = 4;
 
 /// A product of windows with weights, wherever the windows lie.
 #[derive(Clone, Debug)]
@@ -65,13 +67,20 @@ pub(crate) struct Item {
     pub band_rows: usize,
 }
 
+/// Whole images of an item, out of `n` with so many windows each: as many items as are needed, and
+/// then some, so that a few threads have the same number.
+fn images_of_an_item(n: usize, windows: usize) -> usize {
+    let most = (WINDOWS / windows.max(1)).clamp(1, n.max(1));
+    n.div_ceil(n.div_ceil(most).next_multiple_of(EVEN)).max(1)
+}
+
 impl Plan {
     /// Cuts the work. Bands hold a multiple of `unit` rows of windows.
     pub(crate) fn new(windows: Windows, unit: usize) -> Self {
         let [rows, columns] = windows.grid;
         let wanted = WINDOWS.div_ceil(columns.max(1) * unit).max(1) * unit;
         let (images, bands, band_rows) = if rows <= wanted {
-            ((WINDOWS / (rows * columns).max(1)).clamp(1, windows.n.max(1)), 1, rows)
+            (images_of_an_item(windows.n, rows * columns), 1, rows)
         } else {
             let bands = rows.div_ceil(wanted);
             (1, bands, rows.div_ceil(bands * unit) * unit)

@@ -1,0 +1,168 @@
+//! A run that goes on: found, read, and compared with what is asked for now.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::base::{Error, Result, files};
+use crate::config::{Folders, Given, Origin, Plan, Resolved, Settings, resolve_run};
+use crate::format::locate_run;
+use crate::optim::learning_rate;
+use crate::train::{RunFolder, Saved};
+
+/// What cannot change: the weights would not fit.
+const FIXED: [&str; 4] = ["model", "size", "channels", "optimizer"];
+/// What changes the learning rates, and through them alone the result.
+const RATES: [&str; 4] = ["epochs", "lr", "schedule", "warmup"];
+/// What decides only what happens after the steps so far.
+const LATER: [&str; 2] = ["patience", "on-nan"];
+
+/// A run that goes on.
+pub struct Resumed {
+    /// Its folder, held.
+    pub folder: RunFolder,
+    /// What its `run.toml` records of how it was done.
+    pub record: Table,
+    /// Its checkpoint; none where it was killed before the first.
+    pub saved: Option<Saved>,
+}
+
+/// How a run goes on.
+pub struct Change {
+    /// The settings that are other than before: `epochs 3 -> 5`.
+    pub changes: Vec<String>,
+    /// Whether the result is that of an uninterrupted run with the settings of now.
+    pub is_exact: bool,
+}
+
+/// The run `name`, and its settings under those `given` now.
+///
+/// # Errors
+/// If there is no such run, another process trains it, or a file of it cannot be used.
+pub fn open(name: &str, given: Given, folders: &Folders) -> Result<(Resolved, Resumed)> {
+    let path = if name == "latest" && !folders.models.join(name).exists() {
+        latest(&folders.models)?
+    } else {
+        locate_run(name, &folders.models)?
+    };
+    let given = given.into_iter().filter_map(|value| keep(value, &path).transpose());
+    let given = given.collect::<Result<Given>>()?;
+    let folder = RunFolder::new(path).hold()?;
+    let settings = folder.path().join("run.toml");
+    if !settings.exists() {
+        return Err(Error::input(format!("no `run.toml` in `{}`", folder.path().display()))
+            .cause("the run was ended before it began")
+            .hint("start it again: `tinderbox train --name NAME --overwrite`"));
+    }
+    let (resolved, record) = resolve_run(&settings, given)?;
+    let has_saved = folder.checkpoint_file().exists();
+    let saved = has_saved.then(|| folder.read()).transpose()?;
+    Ok((resolved, Resumed { folder, record, saved }))
+}
+
+/// A value for a run that goes on in the folder `path`, which keeps its name and its files.
+fn keep(value: (String, Value, Origin), path: &Path) -> Result<Option<(String, Value, Origin)>> {
+    let (key, wanted, origin) = &value;
+    let name = path.file_name().and_then(|name| name.to_str());
+    match key.as_str() {
+        "overwrite" if *origin != Origin::Flag => Ok(None),
+        "name" if wanted.as_str() == name => Ok(None),
+        "overwrite" | "name" => {
+            Err(Error::usage(format!("`--{key}` cannot be given with `--resume`"))
+                .hint("a run that goes on keeps its name and its files"))
+        }
+        _ => Ok(Some(value)),
+    }
+}
+
+/// The run whose checkpoint is the newest; where none has one, whose settings are.
+fn latest(models: &Path) -> Result<PathBuf> {
+    let runs = files::list(models).unwrap_or_default();
+    let newest = |file: &str| {
+        let times = runs.iter().filter_map(|run| Some((files::modified(&run.join(file))?, run)));
+        times.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, run)| run.clone())
+    };
+    newest("checkpoint.safetensors").or_else(|| newest("run.toml")).ok_or_else(|| {
+        Error::input(format!("no run in `{}`", models.display()))
+            .hint("`tinderbox train` starts one; `--models DIR` says where runs are")
+    })
+}
+
+impl Resumed {
+    /// Compares the checkpoint with the plan of now for so many training images, and fits its counters
+    /// to another batch.
+    ///
+    /// # Errors
+    /// If the data are others, or a setting cannot change.
+    pub fn fit(&mut self, plan: &Plan, images: usize, device: &Table) -> Result<Change> {
+        let mut change = Change { changes: Vec::new(), is_exact: true };
+        let Some(saved) = &mut self.saved else { return Ok(change) };
+        if saved.dataset_hash != plan.dataset_hash {
+            return Err(Error::input("the data are not those that the run was trained on")
+                .cause(format!(
+                    "files were added, removed or changed, or are split otherwise: compare with `{}`",
+                    self.folder.path().join("dataset.lock").display()
+                ))
+                .hint("restore the data, or start a new run: images must not move between training and validation"));
+        }
+        let (before, now) = (&saved.settings, plan.results()?);
+        let differs = |key: &str| before.get(key) != now.get(key);
+        if let Some(key) = FIXED.into_iter().find(|key| differs(key)) {
+            let [old, new] = [before, &now].map(|table| show(table.get(key)));
+            return Err(Error::usage(format!(
+                "`{key}` cannot change from {old} to {new} on `--resume`"
+            ))
+            .hint("start a new run: the weights of the old one do not fit"));
+        }
+        let settings = Settings::deserialize(before.clone()).map_err(|cause| {
+            Error::input("the settings in the checkpoint cannot be read").cause(cause.message())
+        })?;
+        for key in now.keys().filter(|key| differs(key)) {
+            let [old, new] = [before, &now].map(|table| show(table.get(key)));
+            change.changes.push(format!("{key} {old} -> {new}"));
+            let is_later = RATES.contains(&key.as_str()) || LATER.contains(&key.as_str());
+            change.is_exact &= is_later;
+        }
+        let old_batch = settings.batch.number().unwrap_or(plan.batch);
+        let steps_per_epoch = images.div_ceil(old_batch.max(1));
+        let old = Plan { settings, steps_per_epoch, ..plan.clone() };
+        let rates = |plan: &Plan, step: usize| learning_rate(plan, step).to_bits();
+        change.is_exact &= (0..saved.state.step).all(|step| rates(&old, step) == rates(plan, step));
+        for key in ["device", "device-description"] {
+            if let (Some(old), Some(new)) = (self.record.get(key), device.get(key))
+                && old != new
+            {
+                change.changes.push(format!("{key} {} -> {}", show(Some(old)), show(Some(new))));
+                change.is_exact = false;
+            }
+        }
+        change.is_exact |= saved.state.step == 0;
+        if old_batch != plan.batch {
+            saved.rebatch(plan)?;
+        }
+        Ok(change)
+    }
+}
+
+impl Change {
+    /// The lines for people: what changed, and what that means.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.changes.is_empty() {
+            lines.push(format!("changed: {}", self.changes.join(", ")));
+        }
+        if !self.is_exact {
+            lines.push("warning: not exact: a run that had this from its start would end with other weights".to_owned());
+        }
+        lines
+    }
+}
+
+fn show(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}

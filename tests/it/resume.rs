@@ -1,0 +1,214 @@
+//! A training that was ended at any instant goes on, and ends with the same bytes.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::draw::colours;
+use crate::lab::Lab;
+
+/// Dropout, augmentation, warm-up and cosine, parts of batches, early stopping, rollback: all that
+/// has a state, or would have one elsewhere.
+const LINE: &str = "train colours --model cnn --epochs 12 --batch 8 --micro-batch 3 --augment standard \
+     --warmup 2 --patience 6 --on-nan rollback --clip 1 --label-smoothing 0.1 --checkpoint-every 2";
+
+/// A draw of a linear congruential generator (Knuth, MMIX), below `below`.
+fn draw(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % below
+}
+
+fn start(lab: &Lab, line: &str) -> Child {
+    let mut program = lab.program(line.split_whitespace());
+    program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// No file that a killed process was writing is left.
+fn is_clean(lab: &Lab, run: &str) {
+    for folder in ["models", "images"] {
+        let names = lab.names(&format!("{folder}/{run}"));
+        assert!(names.iter().all(|name| !name.starts_with('.')), "{names:?}");
+    }
+}
+
+#[test]
+fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
+    let kills = if std::env::var_os("TINDERBOX_LONG_TESTS").is_some() { 200 } else { 10 };
+    let lab = colours();
+    let clock = Instant::now();
+    lab.run(&format!("{LINE} --name whole --threads 1")).good();
+    let whole = clock.elapsed().as_millis() as u64;
+    let expected = lab.weights("whole");
+    let (mut random, mut killed, mut run) = (1, 0, 0);
+    while killed < kills {
+        run += 1;
+        let name = format!("run{run}");
+        let mut fresh = true;
+        loop {
+            // Other numbers of threads each time; they must not matter.
+            let threads = 1 + draw(&mut random, 3);
+            let loaders = 1 + draw(&mut random, 3);
+            let threads = format!("--threads {threads} --loader-threads {loaders}");
+            let has_begun = lab.exists(&format!("models/{name}/run.toml"));
+            let line = match (has_begun, fresh) {
+                (true, _) => format!("train --resume {name} {threads}"),
+                (false, true) => format!("{LINE} --name {name} {threads}"),
+                (false, false) => format!("{LINE} --name {name} --overwrite {threads}"),
+            };
+            fresh = false;
+            let mut child = start(&lab, &line);
+            // One in four is killed at once, also twice in a row, before it got far.
+            let wait = if draw(&mut random, 4) == 0 { 60 } else { whole * 3 / 2 };
+            std::thread::sleep(Duration::from_millis(draw(&mut random, wait)));
+            if killed < kills && child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                killed += 1;
+            }
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            match output.status.code() {
+                Some(0) => break,
+                None => {}
+                Some(code) => panic!("{line}\nends with {code}\n{stderr}"),
+            }
+        }
+        assert!(lab.weights(&name) == expected, "{name}, after {killed} kills");
+        is_clean(&lab, &name);
+        assert_eq!(lab.names(&format!("images/{name}")).len(), 5);
+    }
+}
+
+#[test]
+fn a_stopped_training_goes_on_and_says_so() {
+    let lab = colours();
+    let line = "train colours --model cnn --epochs 4 --batch 8 --threads 1";
+    lab.run(&format!("{line} --name whole")).good();
+    let stopped = lab.run(&format!("{line} --name x --stop-after 7")).good();
+    assert!(stopped.stdout.contains("stopped after step 7"), "{}", stopped.stdout);
+    let resumed = lab.run("train --resume x").good();
+    assert!(
+        resumed.stderr.contains("resumed after step 7 of 20, 1 complete epoch"),
+        "{}",
+        resumed.stderr
+    );
+    assert!(!resumed.stderr.contains("not exact"), "{}", resumed.stderr);
+    assert!(lab.weights("x") == lab.weights("whole"));
+    let events = lab.events("x");
+    let at = events.iter().position(|event| event["event"] == "resumed").unwrap();
+    assert_eq!((&events[at]["step"], &events[at]["epoch"]), (&7.into(), &1.into()));
+    let epochs: Vec<_> = events.iter().filter(|event| event["event"] == "epoch_finished").collect();
+    let epochs: Vec<_> = epochs.iter().map(|event| event["epoch"].as_u64().unwrap()).collect();
+    assert_eq!(epochs, [1, 2, 3, 4]);
+    let settings = lab.settings("x");
+    assert_eq!(settings["record"]["resumed"][0]["step"].as_integer(), Some(7));
+}
+
+#[test]
+fn the_newest_run_is_the_latest_and_a_finished_one_can_be_trained_further() {
+    let lab = colours();
+    let line = "train colours --model mlp --batch 8 --threads 1 --schedule constant --warmup 0";
+    lab.run(&format!("{line} --epochs 4 --name whole")).good();
+    lab.run(&format!("{line} --epochs 2 --name old")).good();
+    lab.run(&format!("{line} --epochs 2 --name new")).good();
+    let again = lab.run("train --resume latest").good();
+    assert!(again.stderr.contains("models/new"), "{}", again.stderr);
+    assert!(lab.weights("new") == lab.weights("old"), "nothing was left to do");
+    // With a constant learning rate the first two epochs are those of a longer training.
+    let further = lab.run("train --resume latest --epochs 4").good();
+    assert!(further.stderr.contains("changed: epochs 2 -> 4"), "{}", further.stderr);
+    assert!(!further.stderr.contains("not exact"), "{}", further.stderr);
+    assert!(lab.weights("new") == lab.weights("whole"));
+    assert_eq!(lab.settings("new")["epochs"].as_integer(), Some(4));
+    assert_eq!(lab.settings("new")["origin"]["epochs"].as_str(), Some("flag"));
+    assert_eq!(lab.settings("new")["origin"]["batch"].as_str(), Some("flag"));
+    let changes = &lab.settings("new")["record"]["resumed"][1]["changes"];
+    assert_eq!(changes[0].as_str(), Some("epochs 2 -> 4"));
+}
+
+#[test]
+fn what_changes_the_result_is_said_and_what_cannot_change_is_refused() {
+    let lab = colours();
+    lab.run("train colours --model mlp --epochs 4 --batch 8 --stop-after 7 --name x").good();
+    let line = |rest: &str| lab.run(&format!("train --resume x {rest}"));
+    line("--model cnn").fails(2, &["`model` cannot change from mlp to cnn"], "new run");
+    line("--optimizer sgd").fails(2, &["`optimizer`"], "new run");
+    line("--size 16").fails(2, &["`size`"], "new run");
+    line("--name y").fails(2, &["--name"], "keeps its name");
+    line("--overwrite").fails(2, &["--overwrite"], "keeps its name");
+    let both = line("--config a.toml");
+    assert!(both.code == 2 && both.stderr.contains("--config"), "{}", both.stderr);
+    let changed = line("--lr 0.001 --stop-after 8").good();
+    assert!(changed.stderr.contains("lr 0.003 -> 0.001"), "{}", changed.stderr);
+    assert!(changed.stderr.contains("not exact"), "{}", changed.stderr);
+    let changed = line("--batch 4 --stop-after 100").good();
+    assert!(changed.stderr.contains("batch 8 -> 4"), "{}", changed.stderr);
+    assert!(changed.stderr.contains("not exact"), "{}", changed.stderr);
+    let same = line("--name x --patience 9").good();
+    assert!(!same.stderr.contains("not exact"), "{}", same.stderr);
+}
+
+#[test]
+fn a_run_is_not_continued_on_other_data_nor_where_there_is_none() {
+    let lab = colours();
+    lab.run("train colours --model mlp --epochs 4 --batch 8 --stop-after 7 --name x").good();
+    lab.write("datasets/colours/train/red/new.png", lab.read("datasets/colours/train/red/000.png"));
+    lab.run("train --resume x").fails(3, &["not those that the run was trained on"], "restore");
+    lab.run("train --resume y").fails(3, &["no run `y`"], "did you mean `x`");
+    lab.run("train --resume latest --models elsewhere").fails(3, &["no run in"], "--models");
+    lab.make_folder("models/empty");
+    lab.run("train --resume empty").fails(3, &["no `run.toml`"], "--overwrite");
+    let all = lab.read("models/x/checkpoint.safetensors");
+    lab.write("models/x/checkpoint.safetensors", &all[..all.len() - 1]);
+    lab.run("train --resume x").fails(3, &["cannot use `models/x/checkpoint.safetensors`"], "");
+    lab.write("models/x/checkpoint.safetensors", lab.read("models/x/run.toml"));
+    lab.run("train --resume x").fails(3, &["cannot use `models/x/checkpoint.safetensors`"], "");
+}
+
+#[test]
+fn a_second_process_on_a_run_is_refused_and_a_killed_one_is_no_hindrance() {
+    let lab = colours();
+    let line = "train colours --model mlp --epochs 100000 --batch 4 --threads 1 --name x";
+    let mut child = start(&lab, line);
+    let clock = Instant::now();
+    while !lab.exists("models/x/checkpoint.safetensors") {
+        assert!(clock.elapsed() < Duration::from_mins(1));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for second in ["train --resume x", "train colours --name x --overwrite --epochs 1"] {
+        let id = format!("process {}", child.id());
+        lab.run(second).fails(1, &["is being trained", &id], "stop it");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(lab.exists("models/x/.lock"));
+    lab.run("train --resume x --epochs 1").good();
+    is_clean(&lab, "x");
+}
+
+#[test]
+fn a_torn_last_event_is_dropped() {
+    let lab = colours();
+    lab.run("train colours --model mlp --epochs 2 --batch 8 --stop-after 7 --name x").good();
+    let mut events = lab.read("models/x/events.jsonl");
+    let whole = events.len();
+    events.extend_from_slice(b"{\"v\":1,\"event\":\"epoch_fini");
+    lab.write("models/x/events.jsonl", &events);
+    lab.run("train --resume x").good();
+    assert!(lab.read("models/x/events.jsonl")[..whole] == events[..whole]);
+    assert!(lab.events("x").iter().any(|event| event["event"] == "resumed"));
+}
+
+#[test]
+fn the_program_proves_it_on_the_users_own_data() {
+    let lab = colours();
+    let line = "verify-resume colours --batch 4 --steps 5 --threads 1";
+    for model in ["mlp", "cnn"] {
+        let proof = lab.run(&format!("{line} --model {model}")).good();
+        assert!(proof.stdout.starts_with(&format!("PASS: `{model}`")), "{}", proof.stdout);
+    }
+    assert!(lab.names("models").is_empty(), "{:?}", lab.names("models"));
+    let proof = lab.run(&format!("{line} --model mlp --json")).good().json();
+    assert_eq!(proof["same"], true);
+    assert!(proof["killed_after"].as_u64().unwrap() >= 5);
+    lab.run("verify-resume colours --resume x").fails(2, &["--resume"], "settings");
+    lab.run("verify-resume colours --model nope").fails(2, &["nope"], "");
+}

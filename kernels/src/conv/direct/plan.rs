@@ -70,8 +70,9 @@ pub(crate) struct Item {
 /// Whole images of an item, out of `n` with so many windows each: as many items as are needed, and
 /// then some, so that a few threads have the same number.
 fn images_of_an_item(n: usize, windows: usize) -> usize {
-    let most = (WINDOWS / windows.max(1)).clamp(1, n.max(1));
-    n.div_ceil(n.div_ceil(most).next_multiple_of(EVEN)).max(1)
+    let n = n.max(1);
+    let most = (WINDOWS / windows.max(1)).clamp(1, n);
+    n.div_ceil(n.div_ceil(most).next_multiple_of(EVEN))
 }
 
 impl Plan {

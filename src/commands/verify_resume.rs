@@ -191,7 +191,7 @@ fn first_difference(resumed: &File, whole: &File) -> String {
     for (a, b) in resumed.tensors.iter().zip(&whole.tensors) {
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         if a.name != b.name || a.shape != b.shape {
-            return format!("`{}` in place of `{}`", a.name, b.name);
+            return format!("`{}` {:?} in place of `{}` {:?}", a.name, a.shape, b.name, b.shape);
         }
         if let Some(at) = bits(&a.values).iter().zip(bits(&b.values)).position(|(a, b)| *a != b) {
             return format!(
@@ -205,4 +205,30 @@ fn first_difference(resumed: &File, whole: &File) -> String {
         || "the files have other tensors".to_owned(),
         |(key, _)| format!("`{key}` differs"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Tensor;
+
+    #[test]
+    fn the_first_difference_is_named_to_the_bit() {
+        let tensor = |name: &str, values: &[f32]| Tensor {
+            name: name.to_owned(),
+            shape: vec![values.len()],
+            values: values.to_vec(),
+        };
+        let file = |values: &[f32], step: &str| File {
+            metadata: [("state".to_owned(), step.to_owned())].into(),
+            tensors: vec![tensor("a", &[1.0]), tensor("b", values)],
+        };
+        let whole = file(&[0.0, 0.5], "7");
+        let next = f32::from_bits(0.5f32.to_bits() + 1);
+        let differs = |resumed: &File| first_difference(resumed, &whole);
+        assert!(differs(&file(&[0.0, next], "7")).contains("`b` differs first at element 1"));
+        assert!(differs(&file(&[-0.0, 0.5], "7")).contains("element 0"), "a zero has a sign");
+        assert!(differs(&file(&[0.0], "7")).contains("`b` [1] in place of `b` [2]"));
+        assert_eq!(differs(&file(&[0.0, 0.5], "8")), "`state` differs");
+    }
 }

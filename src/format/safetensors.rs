@@ -67,20 +67,19 @@ fn header(file: &File, tensors: &str) -> String {
         );
         start = end;
     }
-    let with = |own: &str| {
-        let mut metadata = Map::new();
-        metadata.insert(format!("{OWN}format"), FORMAT.into());
-        metadata.insert(format!("{OWN}blake3"), tensors.into());
-        metadata.insert(format!("{OWN}header"), own.into());
-        metadata.extend(file.metadata.iter().map(|(key, text)| (key.clone(), text.clone().into())));
-        let mut whole = Map::new();
-        whole.insert("__metadata__".to_owned(), metadata.into());
-        whole.extend(entries.clone());
-        Value::Object(whole).to_string()
-    };
+    let mut metadata = Map::new();
+    metadata.insert(format!("{OWN}format"), FORMAT.into());
+    metadata.insert(format!("{OWN}blake3"), tensors.into());
     // The hash is that of the text with zeros in its own place.
-    let own = hash(with(&"0".repeat(64)).as_bytes());
-    with(&own)
+    let blank = "0".repeat(64);
+    metadata.insert(format!("{OWN}header"), blank.as_str().into());
+    metadata.extend(file.metadata.iter().map(|(key, text)| (key.clone(), text.clone().into())));
+    let mut whole = Map::new();
+    whole.insert("__metadata__".to_owned(), metadata.into());
+    whole.extend(entries);
+    let text = Value::Object(whole).to_string();
+    let own = hash(text.as_bytes());
+    text.replacen(&blank, &own, 1)
 }
 
 /// Reads the bytes of a file that [`encode`] wrote.

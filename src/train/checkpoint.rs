@@ -1,6 +1,7 @@
 //! A run's folder, and who writes checkpoints into it while the training goes on.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -174,13 +175,50 @@ impl Rescue {
     }
 }
 
-/// A write in a thread of its own: what was written, how long it took, and how it ended.
-type Writing<M> = JoinHandle<(Snapshot<M>, f64, Result<()>)>;
+/// What was written, how many seconds it took, and how it ended.
+type Written<M> = (Snapshot<M>, f64, Result<()>);
+
+/// A thread that writes checkpoints, one at a time.
+struct Writer<M> {
+    orders: Sender<(Snapshot<M>, bool)>,
+    written: Receiver<Written<M>>,
+    thread: JoinHandle<()>,
+}
+
+impl<M: Classifier> Writer<M> {
+    fn start(folder: RunFolder, plan: Plan) -> Result<Self> {
+        let (orders, ordered) = channel::<(Snapshot<M>, bool)>();
+        let (done, written) = channel();
+        let work = move || {
+            for (what, model) in ordered {
+                let clock = Stopwatch::start();
+                let result = folder.save(&what, &plan, model);
+                if done.send((what, clock.seconds(), result)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work);
+        let thread = thread.map_err(|cause| {
+            Error::environment("cannot start a thread for the checkpoints").cause(cause)
+        })?;
+        Ok(Self { orders, written, thread })
+    }
+
+    /// Ends it when its last write is done.
+    fn finish(self) {
+        drop(self.orders);
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
 
 /// Saves the state in the background, in good time.
 pub(super) struct Keeper<'a, M> {
     job: &'a Job,
-    writing: Option<Writing<M>>,
+    writer: Option<Writer<M>>,
+    is_writing: bool,
     last: Stopwatch,
     step: Stopwatch,
     last_step: usize,
@@ -193,16 +231,15 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     /// Keeps a training that is at `step` and lies in a checkpoint of that step where `is_saved`.
     pub(super) fn new(job: &'a Job, step: usize, is_saved: bool) -> Self {
         let now = Stopwatch::start();
-        let saved = is_saved.then_some(step);
-        let (last, step_clock, last_step) = (now, now, step);
         Self {
             job,
-            writing: None,
-            last,
-            step: step_clock,
-            last_step,
+            writer: None,
+            is_writing: false,
+            last: now,
+            step: now,
+            last_step: step,
             took: 0.0,
-            saved,
+            saved: is_saved.then_some(step),
             model_epoch: 0,
         }
     }
@@ -226,26 +263,38 @@ impl<'a, M: Classifier> Keeper<'a, M> {
                 folder.save(&what, &plan, false).map(|()| what.now.state.step)
             })));
         }
-        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.join(out)?;
+        if let Some(written) = self.poll(false) {
+            self.settle(written, out)?;
         }
-        if self.writing.is_some() || !self.is_due(step, epoch_ended) {
+        if self.is_writing || !self.is_due(step, epoch_ended) {
             return Ok(());
         }
         let what = snapshot();
         (self.last, self.last_step) = (Stopwatch::start(), step);
-        let (folder, plan) = (folder.clone(), self.job.plan.clone());
         let model = what.now.state.best_epoch != self.model_epoch;
-        let write = move || {
-            let clock = Stopwatch::start();
-            let result = folder.save(&what, &plan, model);
-            (what, clock.seconds(), result)
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => Writer::start(folder.clone(), self.job.plan.clone())?,
         };
-        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(write);
-        self.writing = Some(thread.map_err(|cause| {
-            Error::environment("cannot start a thread for the checkpoint").cause(cause)
-        })?);
+        // A writer that panicked is found at the next poll.
+        self.is_writing = writer.orders.send((what, model)).is_ok();
+        self.writer = Some(writer);
         Ok(())
+    }
+
+    /// What was written, if it is; with `wait` not before it is.
+    fn poll(&mut self, wait: bool) -> Option<Written<M>> {
+        let written = &self.writer.as_ref().filter(|_| self.is_writing)?.written;
+        let result = match (wait, written.try_recv()) {
+            (false, Err(TryRecvError::Empty)) => return None,
+            (true, Err(TryRecvError::Empty)) => written.recv().ok(),
+            (_, result) => result.ok(),
+        };
+        self.is_writing = false;
+        if result.is_none() {
+            self.writer.take().map(Writer::finish); // it panicked, and so does this
+        }
+        result
     }
 
     fn is_due(&self, step: usize, epoch_ended: bool) -> bool {
@@ -259,13 +308,13 @@ impl<'a, M: Classifier> Keeper<'a, M> {
         }
     }
 
-    /// Waits for the write in progress. One that failed is tried again, while the training waits.
+    /// Waits for the write in progress.
     fn join(&mut self, out: &mut Reporter) -> Result<()> {
-        let Some(thread) = self.writing.take() else { return Ok(()) };
-        let (what, took, result) = match thread.join() {
-            Ok(ended) => ended,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
+        self.poll(true).map_or(Ok(()), |written| self.settle(written, out))
+    }
+
+    /// Takes note of a write. One that failed is tried again, while the training waits.
+    fn settle(&mut self, (what, took, result): Written<M>, out: &mut Reporter) -> Result<()> {
         self.took = took;
         result.or_else(|error| self.insist(&what, error, out))?;
         self.has_saved(&what);
@@ -338,7 +387,8 @@ impl<'a, M: Classifier> Keeper<'a, M> {
 impl<M> Drop for Keeper<'_, M> {
     fn drop(&mut self) {
         // A training that ends with an error still leaves the checkpoint that was begun.
-        if let Some(thread) = self.writing.take() {
+        if let Some(Writer { orders, thread, .. }) = self.writer.take() {
+            drop(orders);
             let _ = thread.join();
         }
     }

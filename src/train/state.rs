@@ -10,8 +10,7 @@ use crate::data::Split;
 use crate::eval::Scores;
 
 /// One complete epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EpochRecord {
     /// Epochs complete.
     pub epoch: usize,
@@ -58,9 +57,39 @@ pub struct State {
     /// The best epoch's scores on validation.
     pub best_scores: Option<Scores>,
     /// Every complete epoch.
+    #[serde(with = "lines")]
     pub history: Vec<EpochRecord>,
     /// The samples that did not decode.
     pub bad: BTreeSet<Bad>,
+}
+
+/// Epochs as lines of numbers in one text: as a table of values, thousands of them would take
+/// megabytes in every checkpoint's making.
+mod lines {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::EpochRecord;
+
+    pub fn serialize<S: Serializer>(epochs: &[EpochRecord], to: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::new();
+        for EpochRecord { epoch, train_loss, val_loss, val_top1, lr } in epochs {
+            text += &format!("{epoch} {train_loss} {val_loss} {val_top1} {lr}\n");
+        }
+        to.serialize_str(&text)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<EpochRecord>, D::Error> {
+        let text = String::deserialize(from)?;
+        let record = |line: &str| {
+            let (epoch, rest) = line.split_once(' ')?;
+            let numbers = rest.split(' ').map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?;
+            let [train_loss, val_loss, val_top1, lr] = numbers[..] else { return None };
+            Some(EpochRecord { epoch: epoch.parse().ok()?, train_loss, val_loss, val_top1, lr })
+        };
+        let bad = |line: &str| D::Error::custom(format!("`{line}` is no epoch"));
+        text.lines().map(|line| record(line).ok_or_else(|| bad(line))).collect()
+    }
 }
 
 impl Default for State {

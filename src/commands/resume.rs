@@ -116,7 +116,8 @@ impl Resumed {
             .hint("start a new run: the weights of the old one do not fit"));
         }
         let settings = Settings::deserialize(before.clone()).map_err(|cause| {
-            Error::input("the settings in the checkpoint cannot be read").cause(cause.message())
+            let error = Error::input("its `settings` cannot be read").cause(cause.message());
+            self.folder.unusable(error)
         })?;
         for key in now.keys().filter(|key| differs(key)) {
             let [old, new] = [before, &now].map(|table| show(table.get(key)));
@@ -127,6 +128,7 @@ impl Resumed {
         let old_batch = settings.batch.number().unwrap_or(plan.batch);
         let steps_per_epoch = images.div_ceil(old_batch.max(1));
         let old = Plan { settings, steps_per_epoch, ..plan.clone() };
+        saved.state.check(&old).map_err(|error| self.folder.unusable(error))?;
         let rates = |plan: &Plan, step: usize| learning_rate(plan, step).to_bits();
         change.is_exact &= (0..saved.state.step).all(|step| rates(&old, step) == rates(plan, step));
         for key in ["device", "device-description"] {

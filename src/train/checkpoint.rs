@@ -108,23 +108,23 @@ impl RunFolder {
     /// If there is none, or it is damaged or something else.
     pub fn read(&self) -> Result<Saved> {
         let data = files::read(&self.checkpoint_file())?;
-        decode(&data).and_then(Saved::new).map_err(|error| unusable(error, Some(self)))
+        decode(&data).and_then(Saved::new).map_err(|error| self.unusable(error))
+    }
+
+    /// The error of a checkpoint, with the name of its file.
+    #[must_use]
+    pub fn unusable(&self, error: Error) -> Error {
+        let what = &error.message;
+        let message = format!("cannot use `{}`: {what}", self.checkpoint_file().display());
+        let hint = error.hint.unwrap_or_else(|| {
+            "restore the file from a copy, or start a new run; the `model.safetensors` beside it is a file of its own".to_owned()
+        });
+        Error { message, hint: Some(hint), ..error }
     }
 
     fn check_lock(&self) -> Result<()> {
         self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
     }
-}
-
-/// The error of a checkpoint, with the name of its file.
-pub(super) fn unusable(error: Error, folder: Option<&RunFolder>) -> Error {
-    let Some(folder) = folder else { return error };
-    let what = &error.message;
-    let message = format!("cannot use `{}`: {what}", folder.checkpoint_file().display());
-    let hint = error.hint.unwrap_or_else(|| {
-        "restore the file from a copy, or start a new run; the `model.safetensors` beside it is a file of its own".to_owned()
-    });
-    Error { message, hint: Some(hint), ..error }
 }
 
 /// What saves the last complete step where a step does not end after a signal.
@@ -291,8 +291,10 @@ impl<'a, M: Classifier> Keeper<'a, M> {
             (_, result) => result.ok(),
         };
         self.is_writing = false;
-        if result.is_none() {
-            self.writer.take().map(Writer::finish); // it panicked, and so does this
+        if result.is_none()
+            && let Some(writer) = self.writer.take()
+        {
+            writer.finish(); // it panicked, and so does this
         }
         result
     }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use super::audit::audit;
 use super::bad::BadWatch;
-use super::checkpoint::{Keeper, Rescue, RunFolder, unusable};
+use super::checkpoint::{Keeper, Rescue, RunFolder};
 use super::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE, divergence};
 use super::loss::Targets;
 use super::meter::Meter;
@@ -187,7 +187,10 @@ impl<M: Classifier> Run<M> {
     fn start(model: M, job: &Job) -> Result<Self> {
         let Snapshot { now, best, good } = if let Some(saved) = &job.from {
             let restored = saved.restore(&model, &job.plan, &job.device);
-            restored.map_err(|error| unusable(error, job.folder.as_ref()))?
+            restored.map_err(|error| match &job.folder {
+                Some(folder) => folder.unusable(error),
+                None => error,
+            })?
         } else {
             let optimizer = Optimizer::new(&job.plan.settings);
             let now = Point { model, optimizer, state: State::default() };

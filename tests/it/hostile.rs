@@ -2,9 +2,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::fs;
+use std::path::Path;
 
+use burn::tensor::Device;
 use serde_json::{Value, json};
-use tinderbox::format::{File, decode, encode};
+use tinderbox::format::{File, Package, decode, encode};
 use tinderbox::train::{RunFolder, Saved};
 
 use crate::draw::colours;
@@ -202,4 +205,22 @@ fn a_checkpoint_that_contradicts_itself_is_refused_by_name() {
     };
     resume(&unfit).fails(3, &[bad, "does not fit"], "");
     assert!(RunFolder::new(lab.path("models/x")).read().is_ok(), "its hashes are right");
+}
+
+/// `fixtures/N` holds what a program of format N wrote; whoever changes the format adds a folder.
+#[test]
+fn files_of_every_format_so_far_can_be_read() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures");
+    let mut formats: Vec<_> =
+        fs::read_dir(fixtures).unwrap().map(|at| at.unwrap().path()).collect();
+    formats.sort();
+    assert!(!formats.is_empty());
+    for folder in formats {
+        let saved = RunFolder::new(&folder).read().unwrap();
+        assert_eq!((saved.state.step, saved.state.history.len()), (13, 2), "{}", folder.display());
+        assert_eq!(saved.settings["model"].as_str(), Some("lenet"));
+        let package = Package::read(&folder.join("model.safetensors")).unwrap();
+        assert_eq!(package.classes, ["blue", "green", "red"]);
+        package.network(&Device::flex()).unwrap();
+    }
 }

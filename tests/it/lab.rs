@@ -177,6 +177,13 @@ impl Answer {
         self
     }
 
+    /// The command line itself is wrong, and the error says `text`.
+    #[track_caller]
+    pub fn fails_usage(self, text: &str) -> Self {
+        assert!(self.code == 2 && self.stderr.contains(text), "{}\n{}", self.command, self.stderr);
+        self
+    }
+
     /// The last line of stdout as JSON of version 1.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -213,3 +213,16 @@ fn early_stopping_ends_a_run_that_gets_no_better() {
     let stopped = |event: &&Value| event["event"] == "stopped_early";
     assert_eq!(lab.events("x").iter().filter(stopped).count(), 1);
 }
+
+#[test]
+fn a_batch_can_be_what_fits_and_be_computed_in_parts() {
+    let lab = colours();
+    lab.train("colours --model mlp --epochs 1 --batch auto --micro-batch auto --name auto");
+    let record = &lab.settings("auto")["record"];
+    assert_eq!(record["batch"].as_integer(), Some(1), "36 images leave 36 steps in an epoch");
+    lab.train("colours --model mlp --epochs 1 --batch 8 --micro-batch 3 --name parts");
+    let record = &lab.settings("parts")["record"];
+    assert_eq!(record["micro-batch"].as_integer(), Some(3));
+    lab.run("train colours --batch many").fails_usage("neither a whole number nor `auto`");
+    lab.run("train colours --micro-batch 0").fails(2, &["--micro-batch 0"], "1 to");
+}

@@ -75,3 +75,25 @@ impl Plan {
         Ok(table)
     }
 }
+
+#[cfg(test)]
+impl Plan {
+    /// A plan of ten classes and ten steps an epoch, for tests.
+    #[must_use]
+    pub fn sample(settings: Settings) -> Self {
+        let (mean, std) = (vec![0.0], vec![1.0]);
+        Self {
+            settings,
+            model: String::new(),
+            preprocessing: Preprocessing { channels: 1, height: 1, width: 1, crop: 1.0, mean, std },
+            augment: Augment::None,
+            loader_threads: 1,
+            classes: (0..10).map(|class| class.to_string()).collect(),
+            class_weights: vec![1.0; 10],
+            batch: 10,
+            micro_batch: 10,
+            steps_per_epoch: 10,
+            dataset_hash: String::new(),
+        }
+    }
+}

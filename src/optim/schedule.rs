@@ -31,31 +31,12 @@ pub fn learning_rate(plan: &Plan, step: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Augment, Preprocessing, Settings};
+    use crate::config::Settings;
 
     fn plan(schedule: ScheduleKind, warmup: f64) -> Plan {
         let settings =
             Settings { schedule, warmup, lr: Some(1.0), epochs: 10, ..Settings::default() };
-        Plan {
-            settings,
-            model: String::new(),
-            preprocessing: Preprocessing {
-                channels: 1,
-                height: 1,
-                width: 1,
-                crop: 1.0,
-                mean: vec![0.0],
-                std: vec![1.0],
-            },
-            augment: Augment::None,
-            loader_threads: 1,
-            classes: Vec::new(),
-            class_weights: Vec::new(),
-            batch: 1,
-            micro_batch: 1,
-            steps_per_epoch: 10,
-            dataset_hash: String::new(),
-        }
+        Plan::sample(settings)
     }
 
     #[test]

@@ -35,34 +35,11 @@ pub(super) fn divergence(plan: &Plan, state: &State, loss: f64) -> Option<String
 mod tests {
     use super::super::state::EpochRecord;
     use super::*;
-    use crate::config::{Augment, Preprocessing, Settings};
-
-    fn plan() -> Plan {
-        Plan {
-            settings: Settings::default(),
-            model: String::new(),
-            preprocessing: Preprocessing {
-                channels: 1,
-                height: 1,
-                width: 1,
-                crop: 1.0,
-                mean: vec![0.0],
-                std: vec![1.0],
-            },
-            augment: Augment::None,
-            loader_threads: 1,
-            classes: (0..10).map(|class| class.to_string()).collect(),
-            class_weights: Vec::new(),
-            batch: 10,
-            micro_batch: 10,
-            steps_per_epoch: 100,
-            dataset_hash: String::new(),
-        }
-    }
+    use crate::config::Settings;
 
     #[test]
     fn a_loss_far_above_guessing_after_a_good_epoch_is_a_divergence_and_noise_is_none() {
-        let plan = plan();
+        let plan = Plan { steps_per_epoch: 100, ..Plan::sample(Settings::default()) };
         let record =
             EpochRecord { epoch: 1, train_loss: 0.5, val_loss: 0.5, val_top1: 0.8, lr: 0.1 };
         let at = |steps: usize, mean: f64| State {

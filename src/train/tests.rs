@@ -62,8 +62,7 @@ fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
         batch: 4,
         micro_batch: settings.micro_batch.and_then(Amount::number).map_or(4, |most| most.min(4)),
         steps_per_epoch: IMAGES.div_ceil(4),
-        dataset_hash: String::new(),
-        settings,
+        ..Plan::sample(settings)
     };
     let train = work(plan.batch, Some(0));
     let patience = Duration::from_millis(50);

@@ -40,8 +40,9 @@ struct Owner {
     namespace: String,
     /// Its process number in there.
     process: u32,
-    /// When it took the lock, in seconds since 1970.
-    since: f64,
+    /// When it took the lock, in microseconds since 1970: a whole number, which is read as it was
+    /// written.
+    since: u64,
     /// Its last heartbeat.
     beat: f64,
 }
@@ -59,7 +60,7 @@ impl Owner {
             boot: kernel("random/boot_id"),
             namespace: namespace.display().to_string(),
             process: std::process::id(),
-            since: now,
+            since: (now * 1e6) as u64,
             beat: now,
         }
     }
@@ -80,10 +81,11 @@ impl Owner {
 
     /// Whether it is the same process, whatever its heartbeat.
     fn is(&self, other: &Self) -> bool {
-        let Self { host, boot, namespace, process, since, beat: _ } = self;
-        (host, boot, namespace, process)
-            == (&other.host, &other.boot, &other.namespace, &other.process)
-            && since.total_cmp(&other.since).is_eq()
+        let name = |owner: &Self| {
+            let Self { host, boot, namespace, process, since, beat: _ } = owner.clone();
+            (host, boot, namespace, process, since)
+        };
+        name(self) == name(other)
     }
 
     /// Whether the process may still live, as far as `this` one can tell.
@@ -153,8 +155,9 @@ impl Lock {
         let heart = move || {
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 // Another process may have taken this one, stopped for a minute, for dead.
+                // A file that is gone is no other's: the whole volume may have gone, and come back.
                 let is_own = Owner::read(&mut file).is_none_or(|owner| owner.is(&this));
-                if !is_own || !is_still(&file, &own) {
+                if !is_own || (own.exists() && !is_still(&file, &own)) {
                     flag.store(true, Ordering::Relaxed);
                     return;
                 }
@@ -181,7 +184,7 @@ impl Lock {
             return Ok(());
         }
         Err(Error::failed(format!("another process has taken over `{}`", self.path.display()))
-            .cause("this one stood still for more than a minute, or the file was removed")
+            .cause("this one stood still for more than a minute, or its file was removed")
             .hint("look which one shall go on: this one has stopped and written nothing since"))
     }
 }
@@ -217,7 +220,7 @@ fn refuse(folder: &Path, owner: Option<&Owner>) -> Error {
     let who = owner.map_or_else(
         || "by another process".to_owned(),
         |owner| {
-            let seconds = (unix_seconds() - owner.since).max(0.0);
+            let seconds = (unix_seconds() - owner.since as f64 / 1e6).max(0.0);
             let since = super::units::duration(seconds);
             format!("by process {} on `{}`, for {since}", owner.process, owner.host)
         },
@@ -255,7 +258,7 @@ mod tests {
     fn what_a_killed_process_left_is_taken_over() {
         let folder = folder();
         let this = Owner::this();
-        let killed = Owner { process: 1, since: this.since - 5.0, ..this.clone() };
+        let killed = Owner { process: 1, since: this.since - 5_000_000, ..this.clone() };
         let container =
             Owner { namespace: "pid:[1]".to_owned(), host: "f00".to_owned(), ..killed.clone() };
         let restarted =
@@ -266,6 +269,17 @@ mod tests {
         }
         std::fs::write(folder.path().join(NAME), "torn").unwrap();
         Lock::acquire(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn an_owner_knows_itself_again_in_its_file() {
+        let mut file = tempfile::tempfile().unwrap();
+        for number in 0..1000 {
+            let this = Owner { since: Owner::this().since + 977 * number, ..Owner::this() };
+            this.write(&mut file).unwrap();
+            assert!(Owner::read(&mut file).unwrap().is(&this), "{this:?}");
+            assert!(!this.is(&Owner { since: this.since + 1, ..this.clone() }));
+        }
     }
 
     #[test]

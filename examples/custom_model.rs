@@ -103,7 +103,7 @@ fn main() -> Result<()> {
     let [train_work, val_work] =
         [work(&train_samples, Some(settings.seed)), work(&val_samples, None)];
     let job = Job { signals: Signals::listen()?, ..Job::new(plan, train_work, val_work, device) };
-    let outcome = train(model, &job, &mut Reporter::new(Verbosity::Normal))?;
+    let outcome = train(model, None, &job, &mut Reporter::new(Verbosity::Normal))?;
     if let Some((_, scores)) = outcome.best {
         eprintln!("validation top-1 {:.1}%", scores.top1 * 100.0);
     }

@@ -100,6 +100,13 @@ impl Error {
         self
     }
 
+    /// The error of what a file holds, with the file's name.
+    #[must_use]
+    pub fn in_file(mut self, path: &std::path::Path) -> Self {
+        self.message = format!("cannot use `{}`: {}", path.display(), self.message);
+        self
+    }
+
     /// The same error, blaming `fault` instead.
     #[must_use]
     pub fn blame(mut self, fault: Fault) -> Self {

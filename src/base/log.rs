@@ -47,11 +47,11 @@ impl Log {
         Ok(log)
     }
 
-    /// Appends one line. Whether it, and those before it, are written.
-    pub fn line(&mut self, line: &str) -> bool {
+    /// Appends one line, now or with a later one.
+    pub fn line(&mut self, line: &str) {
         self.waiting.extend_from_slice(line.as_bytes());
         self.waiting.push(b'\n');
-        self.write().is_ok()
+        let _ = self.write(); // what cannot be written waits
     }
 
     /// Writes what waits.

@@ -42,9 +42,9 @@ impl Need<'_> {
     fn largest(&self, falling: impl Iterator<Item = usize>) -> Result<usize> {
         let mut last = String::new();
         for images in falling {
-            match self.fits(images)? {
-                Ok(()) => return Ok(images),
-                Err(why) => last = why,
+            match self.refusal(images)? {
+                None => return Ok(images),
+                Some(why) => last = why,
             }
         }
         Err(Error::environment(format!(
@@ -55,21 +55,21 @@ impl Need<'_> {
         .hint("use a smaller `--size` or another `--model`"))
     }
 
-    /// Whether a step on so many images fits, and if not, why.
-    fn fits(&self, images: usize) -> Result<std::result::Result<(), String>> {
+    /// Why a step on so many images does not fit; none where it does.
+    fn refusal(&self, images: usize) -> Result<Option<String>> {
         if self.device.is_gpu() {
             return self.try_step(images);
         }
         let need = check(&spec(self.model, self.input, self.classes)?)?.training_bytes(images);
         let total = memory::total().filter(|&total| need >= total);
-        Ok(total.map_or(Ok(()), |total| {
-            Err(format!("a step needs about {}, and there are {}", bytes(need), bytes(total)))
+        Ok(total.map(|total| {
+            format!("a step needs about {}, and there are {}", bytes(need), bytes(total))
         }))
     }
 
-    /// Whether a training step works, in a process of its own: a device that has run out of memory
+    /// Why a training step fails, tried in a process of its own: a device that has run out of memory
     /// may not recover in the same one.
-    fn try_step(&self, images: usize) -> Result<std::result::Result<(), String>> {
+    fn try_step(&self, images: usize) -> Result<Option<String>> {
         let [channels, height, width] = self.input;
         let numbers = [
             ("--size", height.max(width)),
@@ -89,6 +89,6 @@ impl Need<'_> {
             .map_err(|cause| Error::environment("cannot start a trial step").cause(cause))?;
         let text = String::from_utf8_lossy(&output.stderr);
         let why = text.lines().next().unwrap_or("the trial step ended without a word");
-        Ok(if output.status.success() { Ok(()) } else { Err(why.to_owned()) })
+        Ok((!output.status.success()).then(|| why.to_owned()))
     }
 }

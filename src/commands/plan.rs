@@ -70,11 +70,8 @@ pub fn plan(
     let settings = resolved.settings.clone();
     let model = settings.model.clone();
     let images = dataset.split(Split::Train).len();
-    let is_default =
-        |key: &str| resolved.origins.get(key).is_none_or(|origin| *origin == Origin::Default);
-    if let Some(batch) =
-        settings.batch.number().filter(|&batch| batch > images && !is_default("batch"))
-    {
+    let is_asked = resolved.origins.get("batch").is_some_and(|origin| *origin != Origin::Default);
+    if let Some(batch) = settings.batch.number().filter(|&batch| is_asked && batch > images) {
         return Err(Error::usage(format!(
             "`--batch {batch}` is larger than the {} training images",
             thousands(images as u64)

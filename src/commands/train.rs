@@ -138,7 +138,6 @@ impl<'a> Session<'a> {
         self.record(&places, record, change, &mut out)?;
         watch.signals.start()?;
         let job = Job {
-            from: self.resumed.as_ref().and_then(|run| run.saved.clone()),
             folder: Some(places.models.clone()),
             patience: PATIENCE,
             signals: watch.signals.clone(),
@@ -150,7 +149,8 @@ impl<'a> Session<'a> {
                 self.device.device.clone(),
             )
         };
-        let outcome = train(network, &job, &mut out);
+        let from = self.resumed.as_mut().and_then(|run| run.saved.take());
+        let outcome = train(network, from, &job, &mut out);
         memory::give_back(); // answers and pictures need little of what a step needs
         out.finish();
         let outcome = outcome?;
@@ -199,8 +199,8 @@ impl<'a> Session<'a> {
         let Some((answers, replaced)) = answer_split(model, shown, threads, device, stop)? else {
             return Ok(None);
         };
-        let images: usize =
-            [&self.train, &self.val, &self.test].iter().map(|work| work.samples.len()).sum();
+        let images = self.train.samples.len() + self.val.samples.len();
+        let images = images + if tested { shown.samples.len() } else { 0 };
         let bad = BadWatch::new(self.plan.settings.max_bad, images);
         bad.see(split, replaced, &mut outcome.state.bad.clone(), out)?;
         let test = tested.then(|| scores(&answers, &self.plan.classes));

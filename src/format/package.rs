@@ -87,10 +87,7 @@ impl Package {
     /// # Errors
     /// If it is missing, damaged, of another version or another program.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::decode(&files::read(path)?).map_err(|error| {
-            let what = error.message.clone();
-            Error { message: format!("cannot use `{}`: {what}", path.display()), ..error }
-        })
+        Self::decode(&files::read(path)?).map_err(|error| error.in_file(path))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {

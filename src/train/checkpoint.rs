@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::run::Job;
 use super::snapshot::{Saved, Snapshot};
+use super::state::State;
 use crate::base::env::{Stopwatch, sleep};
 use crate::base::lock::Lock;
 use crate::base::units::duration;
@@ -94,10 +93,8 @@ impl RunFolder {
     /// If one cannot be written; the file before it is untouched.
     pub fn save<M: Classifier>(&self, what: &Snapshot<M>, plan: &Plan, model: bool) -> Result<()> {
         self.check_lock()?;
-        let state = &what.now.state;
         if let Some(best) = what.best.as_ref().filter(|_| model) {
-            let scores = json!({ "epoch": state.best_epoch, "val": state.best_scores });
-            self.save_model(best, plan, scores)?;
+            self.save_model(best, plan, what.now.state.scores())?;
         }
         files::replace(&self.checkpoint_file(), &encode(&what.file(plan)?))
     }
@@ -114,12 +111,11 @@ impl RunFolder {
     /// The error of a checkpoint, with the name of its file.
     #[must_use]
     pub fn unusable(&self, error: Error) -> Error {
-        let what = &error.message;
-        let message = format!("cannot use `{}`: {what}", self.checkpoint_file().display());
+        let error = error.in_file(&self.checkpoint_file());
         let hint = error.hint.unwrap_or_else(|| {
             "restore the file from a copy, or start a new run; the `model.safetensors` beside it is a file of its own".to_owned()
         });
-        Error { message, hint: Some(hint), ..error }
+        Error { hint: Some(hint), ..error }
     }
 
     fn check_lock(&self) -> Result<()> {
@@ -225,6 +221,8 @@ pub(super) struct Keeper<'a, M> {
     took: f64,
     saved: Option<usize>,
     model_epoch: usize,
+    /// What was written last by this process.
+    written: Option<State>,
 }
 
 impl<'a, M: Classifier> Keeper<'a, M> {
@@ -241,6 +239,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
             took: 0.0,
             saved: is_saved.then_some(step),
             model_epoch: 0,
+            written: None,
         }
     }
 
@@ -326,6 +325,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     fn has_saved(&mut self, what: &Snapshot<M>) {
         let state = &what.now.state;
         (self.saved, self.model_epoch) = (Some(state.step), state.best_epoch);
+        self.written = Some(state.clone());
     }
 
     /// Saves the last state of all, and returns when it is on the disk.
@@ -333,6 +333,9 @@ impl<'a, M: Classifier> Keeper<'a, M> {
         self.job.rescue.set(Stage::Ending);
         let Some(folder) = &self.job.folder else { return Ok(()) };
         self.join(out)?;
+        if self.written.as_ref() == Some(&what.now.state) {
+            return Ok(()); // the last epoch's checkpoint is this state
+        }
         folder.save(what, &self.job.plan, true).or_else(|error| self.insist(what, error, out))?;
         self.has_saved(what);
         Ok(())
@@ -358,13 +361,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
                 Err(next) => error = next,
             }
         }
-        let kept = match self.saved {
-            Some(step) => format!(
-                "the state after step {step} is whole in `{}`",
-                folder.checkpoint_file().display()
-            ),
-            None => "there is no earlier checkpoint".to_owned(),
-        };
+        let kept = self.last_saved();
         let cause = error.cause.clone().unwrap_or_default();
         Err(Error::failed(error.message)
             .cause(format!("{cause}; step {} is lost, {kept}", what.now.state.step))
@@ -374,7 +371,11 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     /// Where the training can be taken up again, for an error that ends it.
     pub(super) fn kept(&mut self, out: &mut Reporter) -> Result<String> {
         self.join(out)?;
-        Ok(match (&self.job.folder, self.saved) {
+        Ok(self.last_saved())
+    }
+
+    fn last_saved(&self) -> String {
+        match (&self.job.folder, self.saved) {
             (Some(folder), Some(step)) => {
                 format!(
                     "the state after step {step} is in `{}`",
@@ -382,7 +383,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
                 )
             }
             _ => "nothing is saved yet".to_owned(),
-        })
+        }
     }
 }
 

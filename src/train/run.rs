@@ -33,8 +33,6 @@ pub struct Job {
     pub val: Work,
     /// The device, without autodiff.
     pub device: Device,
-    /// The checkpoint that the training goes on from; none for a new one.
-    pub from: Option<Saved>,
     /// Where the model and the checkpoint go; nowhere, where a caller only wants the model.
     pub folder: Option<RunFolder>,
     /// How long a file that cannot be written is tried again.
@@ -54,7 +52,6 @@ impl Job {
             train,
             val,
             device,
-            from: None,
             folder: None,
             patience: Duration::ZERO,
             signals: Signals::default(),
@@ -87,12 +84,18 @@ pub struct Outcome<M> {
     pub images_per_second: f64,
 }
 
-/// Trains `model`, whose weights lie on the job's device, to the end of the plan.
+/// Trains `model`, whose weights lie on the job's device, to the end of the plan: from its start, or
+/// `from` a checkpoint, which is dropped when it is restored.
 ///
 /// # Errors
 /// If the training diverges, too many images are bad, a file cannot be written or the device
 /// fails. The last checkpoint stays.
-pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<Outcome<M>> {
+pub fn train<M: Classifier>(
+    model: M,
+    from: Option<Saved>,
+    job: &Job,
+    out: &mut Reporter,
+) -> Result<Outcome<M>> {
     let Job { plan, device, .. } = job;
     let targets = Targets {
         smoothing: plan.settings.label_smoothing,
@@ -101,10 +104,12 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
     let input = plan.preprocessing.input();
     let autodiff = device.clone().autodiff();
     let bad = BadWatch::new(plan.settings.max_bad, job.train.samples.len() + job.val.samples.len());
-    let mut run = Run::start(model, job)?;
-    let mut keeper = Keeper::new(job, run.state.step, job.from.is_some());
+    let is_saved = from.is_some();
+    let mut run = Run::start(model, from, job)?;
+    let first = run.state.step;
+    let mut keeper = Keeper::new(job, first, is_saved);
     let mut loader = run.loader(job)?;
-    let mut meter = Meter::start(plan, run.state.step);
+    let mut meter = Meter::start(plan, first);
     let stop = |state: &State| match job.signals.pending() {
         Some(signal) => Some(End::Signal(signal)),
         None => plan.settings.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked),
@@ -122,7 +127,7 @@ pub fn train<M: Classifier>(model: M, job: &Job, out: &mut Reporter) -> Result<O
             let micro_batch = plan.micro_batch;
             let input =
                 StepInput { images, input, labels, targets, micro_batch, rate, device: &autodiff };
-            if is_audited(plan, &run.state, job.from.as_ref()) {
+            if is_audited(plan, run.state.step, first) {
                 audit(&run.model, &input, &pass, device)?;
             }
             let loss;
@@ -183,9 +188,9 @@ struct Run<M> {
 }
 
 impl<M: Classifier> Run<M> {
-    /// A new training of `model`, or the one in the job's checkpoint.
-    fn start(model: M, job: &Job) -> Result<Self> {
-        let Snapshot { now, best, good } = if let Some(saved) = &job.from {
+    /// A new training of `model`, or the one in a checkpoint.
+    fn start(model: M, from: Option<Saved>, job: &Job) -> Result<Self> {
+        let Snapshot { now, best, good } = if let Some(saved) = from {
             let restored = saved.restore(&model, &job.plan, &job.device);
             restored.map_err(|error| match &job.folder {
                 Some(folder) => folder.unusable(error),
@@ -269,9 +274,8 @@ fn diverged(state: &State, why: &str, lr: f64, kept: &str) -> Error {
     ))
 }
 
-/// Whether the next step is compared with the CPU's.
-fn is_audited(plan: &Plan, state: &State, from: Option<&Saved>) -> bool {
-    let first = from.map_or(0, |saved| saved.state.step);
+/// Whether a step is compared with the CPU's: the `first` of this process, and every so many.
+fn is_audited(plan: &Plan, step: usize, first: usize) -> bool {
     let every = plan.settings.audit_every;
-    state.step == first || (every > 0 && state.step.is_multiple_of(every))
+    step == first || (every > 0 && step.is_multiple_of(every))
 }

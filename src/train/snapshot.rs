@@ -4,7 +4,6 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use super::state::State;
 use crate::base::{Error, Result};
@@ -51,8 +50,7 @@ impl<M: Classifier> Snapshot<M> {
     /// If the device fails to hand the tensors over.
     pub fn file(&self, plan: &Plan) -> Result<File> {
         let mut file = File::default();
-        let State { best_epoch, best_scores, .. } = &self.now.state;
-        let scores = json!({ "epoch": best_epoch, "val": best_scores });
+        let scores = self.now.state.scores();
         let package = Package::new(&self.now.model, &plan.classes, &plan.preprocessing, scores)?;
         file.metadata = package.metadata()?;
         file.metadata.insert(SETTINGS.to_owned(), text(&plan.results()?)?);

@@ -157,6 +157,12 @@ impl State {
         self.loss / (self.images as f64).max(1.0)
     }
 
+    /// The best epoch's scores, as a model file tells them.
+    #[must_use]
+    pub fn scores(&self) -> serde_json::Value {
+        serde_json::json!({ "epoch": self.best_epoch, "val": self.best_scores })
+    }
+
     /// Adds a step over `images` images with a mean loss.
     pub fn add_step(&mut self, images: usize, loss: f64) {
         self.step += 1;

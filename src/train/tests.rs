@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 
-use super::{End, Job, Outcome, RunFolder, train};
+use super::{End, Job, Outcome, RunFolder, Saved, train};
 use crate::base::faults::broken;
 use crate::base::{Result, files};
 use crate::config::{Amount, Augment, Interval, OnDivergence, Plan, Preprocessing, Settings};
@@ -70,15 +70,19 @@ fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
 }
 
 fn run(job: &Job) -> Result<Outcome<Network>> {
+    go_on(None, job)
+}
+
+fn go_on(from: Option<Saved>, job: &Job) -> Result<Outcome<Network>> {
     let network = Network::new(&spec("mlp", INPUT, CLASSES)?, 0, &job.device)?;
-    train(network, job, &mut Reporter::new(Verbosity::Quiet))
+    train(network, from, job, &mut Reporter::new(Verbosity::Quiet))
 }
 
 /// Goes on with what is in the folder, to the end.
 fn resume(folder: &Path, settings: Settings) -> Outcome<Network> {
     let folder = RunFolder::new(folder);
     let saved = folder.checkpoint_file().exists().then(|| folder.read().unwrap());
-    let outcome = run(&Job { from: saved, ..job(settings, Some(folder)) }).unwrap();
+    let outcome = go_on(saved, &job(settings, Some(folder))).unwrap();
     assert_eq!(outcome.end, End::Finished);
     outcome
 }

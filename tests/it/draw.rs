@@ -19,6 +19,12 @@ fn noise(address: u64, below: u64) -> u64 {
     (x ^ (x >> 31)) % below
 }
 
+/// The next draw of a linear congruential generator (Knuth, MMIX), below `below`.
+pub fn draw(state: &mut u64, below: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize % below.max(1)
+}
+
 /// A noisy, striped picture of colour `class`; `number` makes it unlike the others.
 pub fn picture(class: usize, number: usize, width: u32, height: u32) -> RgbImage {
     let stripe = 2 + (number % 5) as u32;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tinderbox::format::{File, Package, decode, encode};
 use tinderbox::train::{RunFolder, Saved};
 
-use crate::draw::colours;
+use crate::draw::{colours, draw};
 use crate::lab::Lab;
 
 /// Counts the bytes that the current thread holds at the most.
@@ -58,12 +58,6 @@ fn read(bytes: &[u8]) -> Result<Saved, String> {
     let (result, held) = peak(|| decode(bytes).and_then(Saved::new));
     assert!(held <= 3 * bytes.len() + BESIDE, "{held} bytes for a file of {}", bytes.len());
     result.map_err(|error| error.to_string())
-}
-
-/// A draw of a linear congruential generator (Knuth, MMIX), below `below`.
-fn draw(state: &mut u64, below: usize) -> usize {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) as usize % below.max(1)
 }
 
 fn checkpoint(lab: &Lab) -> Vec<u8> {

@@ -3,19 +3,13 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::draw::colours;
+use crate::draw::{colours, draw};
 use crate::lab::Lab;
 
 /// Dropout, augmentation, warm-up and cosine, parts of batches, early stopping, rollback: all that
 /// has a state, or would have one elsewhere.
 const LINE: &str = "train colours --model cnn --epochs 12 --batch 8 --micro-batch 3 --augment standard \
      --warmup 2 --patience 6 --on-nan rollback --clip 1 --label-smoothing 0.1 --checkpoint-every 2";
-
-/// A draw of a linear congruential generator (Knuth, MMIX), below `below`.
-fn draw(state: &mut u64, below: u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) % below
-}
 
 fn start(lab: &Lab, line: &str) -> Child {
     let mut program = lab.program(line.split_whitespace());
@@ -36,7 +30,7 @@ fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
     let lab = colours();
     let clock = Instant::now();
     lab.run(&format!("{LINE} --name whole --threads 1")).good();
-    let whole = clock.elapsed().as_millis() as u64;
+    let whole = clock.elapsed().as_millis() as usize;
     let expected = lab.weights("whole");
     let (mut random, mut killed, mut run) = (1, 0, 0);
     while killed < kills {
@@ -58,7 +52,7 @@ fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
             let mut child = start(&lab, &line);
             // One in four is killed at once, also twice in a row, before it got far.
             let wait = if draw(&mut random, 4) == 0 { 60 } else { whole * 3 / 2 };
-            std::thread::sleep(Duration::from_millis(draw(&mut random, wait)));
+            std::thread::sleep(Duration::from_millis(draw(&mut random, wait) as u64));
             if killed < kills && child.try_wait().unwrap().is_none() {
                 child.kill().unwrap();
                 killed += 1;

@@ -78,6 +78,11 @@ fn go_on(from: Option<Saved>, job: &Job) -> Result<Outcome<Network>> {
     train(network, from, job, &mut Reporter::new(Verbosity::Quiet))
 }
 
+/// Enough epochs for many checkpoints, however long writing one takes.
+fn long() -> Settings {
+    Settings { epochs: 20, ..settings() }
+}
+
 /// Goes on with what is in the folder, to the end.
 fn resume(folder: &Path, settings: Settings) -> Outcome<Network> {
     let folder = RunFolder::new(folder);
@@ -99,7 +104,7 @@ fn content(folder: &Path) -> [Vec<u8>; 2] {
 fn undisturbed() -> ([Vec<u8>; 2], usize) {
     let folder = tempfile::tempdir().unwrap();
     broken::plan(folder.path(), |_| false);
-    resume(folder.path(), settings());
+    resume(folder.path(), long());
     (content(folder.path()), broken::count(folder.path()))
 }
 
@@ -110,7 +115,7 @@ fn an_operation_that_fails_once_is_tried_again_and_changes_no_bit() {
     for n in 0..operations {
         let folder = tempfile::tempdir().unwrap();
         broken::plan(folder.path(), move |operation| operation == n);
-        resume(folder.path(), settings());
+        resume(folder.path(), long());
         assert!(content(folder.path()) == expected, "operation {n} of {operations}");
     }
 }
@@ -121,7 +126,7 @@ fn a_disk_that_stays_broken_ends_the_training_and_keeps_the_last_checkpoint() {
     for n in (0..operations).step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
         let folder = tempfile::tempdir().unwrap();
         broken::plan(folder.path(), move |operation| operation >= n);
-        let result = run(&job(settings(), Some(RunFolder::new(folder.path()))));
+        let result = run(&job(long(), Some(RunFolder::new(folder.path()))));
         let Err(error) = result else {
             // Which checkpoints are written depends on how long each takes.
             assert!(broken::count(folder.path()) <= n, "operation {n} failed, and nobody said so");
@@ -131,7 +136,7 @@ fn a_disk_that_stays_broken_ends_the_training_and_keeps_the_last_checkpoint() {
         assert!(error.cause.as_ref().unwrap().contains("is lost"), "{error:?}");
         assert!(error.hint.as_ref().unwrap().contains("--resume"), "{error:?}");
         broken::plan(folder.path(), |_| false);
-        resume(folder.path(), settings());
+        resume(folder.path(), long());
         assert!(content(folder.path()) == expected, "operation {n} of {operations}");
     }
 }

@@ -7,6 +7,10 @@
 # HEALTHCHECK: a training is a job that ends, and its exit code says how it went.
 FROM rust:1.95-bookworm AS build
 LABEL io.tinderbox.stage=build
+# libjpeg-turbo is built from the source that its crate brings.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends cmake nasm \
+    && rm -rf /var/lib/apt/lists/*
 # Writes the list of all crates into the program, where `cargo audit bin`, Syft and Trivy find it.
 RUN --mount=type=cache,id=tinderbox-cargo,target=/usr/local/cargo/registry,sharing=locked \
     cargo install --locked --version 0.7.7 cargo-auditable

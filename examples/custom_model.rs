@@ -61,7 +61,8 @@ impl Classifier for Custom {
 fn main() -> Result<()> {
     let epochs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
     let settings = Settings { epochs, ..Settings::default() };
-    let mut dataset = open(&settings.dataset, &Folders::find(None, None, None))?;
+    let folders = Folders::find(None, None, None);
+    let mut dataset = open(&settings.dataset, &folders, &settings.reading())?;
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
     let classes = dataset.classes.clone();
     let samples = |split| Samples::new(dataset.split(split).to_vec(), classes.len());

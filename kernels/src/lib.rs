@@ -20,6 +20,7 @@ pub mod parallel;
 #[doc(hidden)]
 pub mod peak;
 pub mod pool;
+pub mod resize;
 mod rows;
 mod simd;
 #[cfg(test)]

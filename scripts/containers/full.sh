@@ -9,7 +9,7 @@ gpu_sources=("${sources[@]}" Dockerfile.gpu scripts/collect-libraries scripts/ch
 
 # Images of the names in the Dockerfiles; this machine's Rust is mounted into the first.
 stand_in_bases() {
-    base_image bookworm "rust:$(sed -n 's/^FROM rust:\([^ ]*\) .*/\1/p' Dockerfile)" gcc,libc6-dev,ca-certificates
+    base_image bookworm "rust:$(sed -n 's/^FROM rust:\([^ ]*\) .*/\1/p' Dockerfile)" gcc,libc6-dev,make,ca-certificates
     base_image trixie debian:trixie-slim ca-certificates
 }
 

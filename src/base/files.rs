@@ -53,6 +53,17 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     Ok(data)
 }
 
+/// The first bytes of a file, at most `most`.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read_head(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let file = fs::File::open(path).map_err(|cause| error("read", path, &cause))?;
+    let mut data = Vec::new();
+    file.take(most).read_to_end(&mut data).map_err(|cause| error("read", path, &cause))?;
+    Ok(data)
+}
+
 /// The whole of a text file.
 ///
 /// # Errors
@@ -186,6 +197,46 @@ pub fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Fills `buffer` from a file's byte `offset` on.
+///
+/// # Errors
+/// If the file ends before, or cannot be read.
+pub fn read_at(file: &fs::File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match read_some_at(file, offset + done as u64, &mut buffer[done..]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => done += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(())
+}
+
+/// Some bytes from a file's byte `offset` on; none at its end.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read_some_at(file: &fs::File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, buffer, offset);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, buffer, offset);
+}
+
+/// A file without a name, which vanishes with the program, in the folder for temporary files.
+///
+/// # Errors
+/// If none can be made.
+pub fn unnamed() -> Result<fs::File> {
+    tempfile::tempfile().map_err(|cause| {
+        Error::environment("cannot make a temporary file").cause(describe(&cause)).hint(
+            "`TMPDIR` names a folder that is writable; in a container `--tmpfs /tmp` makes one",
+        )
+    })
 }
 
 /// What a folder holds, sorted by name, without hidden files.

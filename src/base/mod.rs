@@ -13,7 +13,7 @@ pub mod signals;
 pub mod units;
 
 pub use error::{Error, Fault, Result};
-pub use pixels::Pixels;
+pub use pixels::{Area, Filter, Pixels, grey};
 
 /// The candidate that is spelled most like `wanted`, when one is close enough to be a slip.
 #[must_use]

@@ -6,7 +6,7 @@ use super::Context;
 use super::output::{Rows, print, print_json};
 use crate::base::Result;
 use crate::base::units::thousands;
-use crate::config::EMBEDDED;
+use crate::config::{EMBEDDED, Reading};
 use crate::data::{Split, available, open};
 
 /// Lists what can be trained on: the folders in the datasets folder, and the data set inside the
@@ -22,7 +22,7 @@ pub fn list(context: &Context) -> Result<()> {
     let mut rows = Rows::new(&["DATA SET", ">CLASSES", ">TRAIN", ">VAL", ">TEST", "WHERE"]);
     let mut objects = Vec::new();
     for name in &names {
-        match open(name, &context.folders) {
+        match open(name, &context.folders, &Reading::default()) {
             Ok(dataset) => {
                 let counts = Split::ALL.map(|split| dataset.split(split).len());
                 let place = dataset

@@ -85,10 +85,12 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
             .hint("name one: `tinderbox evaluate RUN DATASET`"));
         }
     };
-    let mut dataset = open(&name, &context.folders)?;
+    let reading = trained.as_ref().filter(|settings| settings.dataset == name);
+    let reading = reading.map(Settings::reading).unwrap_or_default();
+    let mut dataset = open(&name, &context.folders, &reading)?;
     if let Some(settings) = trained {
         let same = settings.dataset == name
-            || open(&settings.dataset, &context.folders)
+            || open(&settings.dataset, &context.folders, &settings.reading())
                 .is_ok_and(|other| other.path == dataset.path);
         if same {
             let complete = Split::ALL.iter().all(|&split| !dataset.split(split).is_empty());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::base::draw::{Purpose, permutation};
 use crate::base::{Result, files};
-use crate::data::{Work, prepare};
+use crate::data::{Want, Work, prepare};
 use crate::eval::{Answer, confusion};
 use crate::report::{self, EpochPoint, Guess};
 use crate::train::EpochRecord;
@@ -55,7 +55,7 @@ pub fn after(
 fn guesses(shown: &Work, answers: &[Answer], which: &[usize]) -> Result<Vec<Guess>> {
     let guess = |&i: &usize| {
         let (pixels, _) =
-            shown.samples.load(i as u32, shown.preprocessing.channels, &mut Vec::new())?;
+            shown.samples.load(i as u32, Want::input(&shown.preprocessing), &mut Vec::new())?;
         let Answer { label, guess, confidence, loss, .. } = answers[i];
         Ok(Guess {
             pixels: prepare(&pixels, &shown.preprocessing),

@@ -9,7 +9,7 @@ use crate::config::{
     Amount, Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
 };
 use crate::data::{
-    Dataset, Look, Order, Samples, Split, Work, add_missing_splits, open, statistics,
+    Dataset, Look, Order, Samples, Split, Want, Work, add_missing_splits, open, statistics,
 };
 use crate::model::check_name;
 use crate::ops::device::Chosen;
@@ -51,7 +51,7 @@ fn evaluation_batch(input: [usize; 3]) -> usize {
 /// # Errors
 /// If it cannot be used.
 pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
-    let mut dataset = open(&settings.dataset, folders)?;
+    let mut dataset = open(&settings.dataset, folders, &settings.reading())?;
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
     Ok(dataset)
 }
@@ -94,7 +94,7 @@ pub fn plan(
     let augment = augment(settings.augment, keeps.is_some(), look);
     let samples = dataset.splits.clone().map(|split| Samples::new(split, dataset.classes.len()));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
-    samples.iter().try_for_each(|split| split.check_classes(preprocessing.channels))?;
+    samples.iter().try_for_each(|split| split.check_classes(Want::input(&preprocessing)))?;
     let classes = dataset.classes.len();
     let need = Need { model: &model, input: preprocessing.input(), classes, device };
     let (batch, micro_batch) = batches(&settings, &need, images)?;

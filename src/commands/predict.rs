@@ -11,7 +11,7 @@ use super::{Compute, Context};
 use crate::base::units::{list, percent, plural};
 use crate::base::{Error, Pixels, Result, files};
 use crate::config::compute_threads;
-use crate::data::{IMAGE_EXTENSIONS, Source, decode, images_below, load, thumbnail};
+use crate::data::{IMAGE_EXTENSIONS, Source, Want, decode, images_below, load, thumbnail};
 use crate::format::{Package, locate};
 use crate::ops::threads::with_threads;
 use crate::predict::{Predictor, Ranked};
@@ -94,7 +94,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
             plural(failed, "image was", "images were"),
             rows.len() - failed
         ))
-        .hint("the rows say why; `predict` reads PNG, JPEG, WebP, BMP, GIF and TIFF"));
+        .hint("the rows say why; `predict` reads PNG, JPEG, WebP, BMP, GIF, TIFF and QOI"));
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ fn answer_all(
         let read: Vec<std::result::Result<(Pixels, Option<Pixels>), String>> = chunk
             .par_iter()
             .map(|path| {
-                let picture = read_picture(path, predictor.channels())?;
+                let picture = read_picture(path, predictor.want())?;
                 Ok((predictor.prepare(&picture), keep.then(|| thumbnail(&picture, THUMBNAIL))))
             })
             .collect();
@@ -144,16 +144,16 @@ fn tile(pixels: Pixels, path: &str, first: Ranked) -> Guess {
     }
 }
 
-fn read_picture(path: &Path, channels: usize) -> std::result::Result<Pixels, String> {
+fn read_picture(path: &Path, want: Want) -> std::result::Result<Pixels, String> {
     if path != Path::new(STDIN) {
-        return load(&Source::File(path.to_owned()), channels);
+        return load(&Source::File(path.to_owned()), want);
     }
     let mut bytes = Vec::new();
     std::io::stdin()
         .take(256 << 20)
         .read_to_end(&mut bytes)
         .map_err(|cause| files::describe(&cause))?;
-    decode(&bytes, channels)
+    decode(&bytes, want)
 }
 
 /// The files that are meant, in the order in which they were named.

@@ -1,7 +1,7 @@
 //! One list of the settings, from which flags, help, environment variables and the check of a
 //! configuration file are made.
 
-use super::Kernels;
+use super::{Format, Kernels};
 
 /// What a value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +147,27 @@ pub const FLAGS: &[Flag] = &[
     ),
     flag(
         DATA,
+        "format",
+        Choice(Format::NAMES),
+        "FORM",
+        "Form of the data set [default: what is there tells]",
+    ),
+    flag(
+        DATA,
+        "columns",
+        Text,
+        "ROLE=NAME,...",
+        "Columns of a table: path, label, split, group [default: by their usual names]",
+    ),
+    flag(
+        DATA,
+        "group",
+        Text,
+        "PATTERN",
+        "What stays in one split: a pattern in the path, as `(patient[0-9]+)`, or a column",
+    ),
+    flag(
+        DATA,
         "augment",
         Choice(&["auto", "none", "light", "standard"]),
         "HOW",
@@ -216,6 +237,9 @@ mod tests {
     #[test]
     fn every_setting_has_a_flag_and_every_flag_a_setting() {
         let all = Settings {
+            format: Some(Format::Csv),
+            columns: Some(String::new()),
+            group: Some(String::new()),
             model: Some(String::new()),
             size: Some(1),
             micro_batch: Some(crate::config::Amount::AUTO),

@@ -7,6 +7,7 @@ mod folders;
 mod interval;
 mod plan;
 mod preprocessing;
+mod reading;
 mod settings;
 mod table;
 
@@ -15,6 +16,7 @@ pub use folders::Folders;
 pub use interval::Interval;
 pub use plan::Plan;
 pub use preprocessing::Preprocessing;
+pub use reading::{Format, Reading};
 pub use settings::{Augment, ClassWeights, Kernels, OnDivergence, OptimizerKind, ScheduleKind};
 pub use settings::{EMBEDDED, Settings, check_range, compute_threads};
 pub use table::{Given, Origin, Resolved, resolve, resolve_run, write};

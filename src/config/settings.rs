@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Interval};
+use super::{Amount, Format, Interval, Reading};
 use crate::base::{Error, Result, env};
 
 /// How images are varied while training.
@@ -109,6 +109,12 @@ pub enum OnDivergence {
 pub struct Settings {
     /// The data set: a name in the datasets folder, or a path.
     pub dataset: String,
+    /// The form of the data set, where what is there does not tell it.
+    pub format: Option<Format>,
+    /// Names of a table's columns: `path=FILE,label=CLASS,split=PART,group=PATIENT`.
+    pub columns: Option<String>,
+    /// A pattern that finds a sample's group in its path, or the name of a column of groups.
+    pub group: Option<String>,
     /// The network: `cnn` for small images, else `mobilenet_v2`.
     pub model: Option<String>,
     /// Height and width of the images in pixels.
@@ -179,6 +185,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dataset: EMBEDDED.to_owned(),
+            format: None,
+            columns: None,
+            group: None,
             model: None,
             size: None,
             channels: None,
@@ -223,6 +232,13 @@ impl Settings {
         })
     }
 
+    /// How the data set's files are read.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let Self { format, columns, group, .. } = self;
+        Reading { format: *format, columns: columns.clone(), group: group.clone() }
+    }
+
     /// Compute threads.
     #[must_use]
     pub fn compute_threads(&self) -> usize {
@@ -258,6 +274,7 @@ impl Settings {
         real("val-fraction", self.val_fraction, 0.0, 0.9)?;
         ensure(self.val_fraction > 0.0, "val-fraction", &self.val_fraction, "above 0 to 0.9")?;
         real("max-bad", self.max_bad, 0.0, 1.0)?;
+        self.reading().check()?;
         compute_threads(self.threads)?;
         check_range("loader-threads", self.loader_threads.unwrap_or(1), 1, 1024)?;
         self.name.as_deref().map_or(Ok(()), check_name)

@@ -1,7 +1,7 @@
 //! How images are varied while training. Every draw is addressed by (seed, epoch, position in the
 //! epoch's order, purpose).
 
-use super::decode::{prepare, resize};
+use super::resize::{prepare, resize};
 use crate::base::Pixels;
 use crate::base::draw::{Draw, Purpose};
 use crate::config::{Augment, Preprocessing};
@@ -91,7 +91,11 @@ fn random_resized_crop(pixels: &Pixels, to: &Preprocessing, draw: Draw) -> Pixel
         if (1.0..=width).contains(&w) && (1.0..=height).contains(&h) {
             let left = draw.below(attempt * 4 + 2, (width - w) as usize + 1);
             let top = draw.below(attempt * 4 + 3, (height - h) as usize + 1);
-            return resize(pixels, [left as f64, top as f64, f64::from(w), f64::from(h)], to);
+            return resize(
+                pixels,
+                [left as f64, top as f64, f64::from(w), f64::from(h)],
+                [to.height, to.width],
+            );
         }
     }
     prepare(pixels, to)

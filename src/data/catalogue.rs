@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{decode, embedded, folder, idx};
+use super::sources::{self, Archive};
+use super::{decode, embedded, groups};
 use crate::base::draw::{Purpose, permutation};
 use crate::base::units::list;
-use crate::base::{Error, Result, files, nearest};
-use crate::config::Folders;
+use crate::base::{Error, Pixels, Result, files, nearest};
+use crate::config::{Folders, Reading};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub struct Sample {
     pub key: String,
     /// The number of its class.
     pub label: u32,
+    /// What it must not be parted from by a split: a patient, a video, a camera.
+    pub group: Option<Box<str>>,
     /// Where its pixels are.
     pub source: Source,
 }
@@ -55,19 +58,33 @@ pub struct Sample {
 pub enum Source {
     /// In a file of their own.
     File(PathBuf),
+    /// In a part of another file: its first byte and its length.
+    Part(Arc<Archive>, u64, u64),
     /// Decoded, in memory.
     Memory(Arc<Store>, usize),
 }
 
-/// Decoded images of one size, `[N, H, W]`, one channel.
+/// Decoded images of one size, `[N, H, W, C]`.
 #[derive(Debug)]
 pub struct Store {
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
     /// All pixels.
     pub data: Vec<u8>,
+}
+
+impl Store {
+    /// Image `index` with the given number of channels.
+    #[must_use]
+    pub fn pixels(&self, index: usize, channels: usize) -> Pixels {
+        let size = self.height * self.width * self.channels;
+        let data = self.data[index * size..(index + 1) * size].to_vec();
+        Pixels::new(self.width, self.height, self.channels, data).with_channels(channels)
+    }
 }
 
 /// A data set.
@@ -147,38 +164,33 @@ impl Dataset {
 ///
 /// # Errors
 /// If there is none, or it cannot be used.
-pub fn open(name: &str, folders: &Folders) -> Result<Dataset> {
-    match find(name, folders) {
-        Some(Place::Folder(path)) => open_folder(&path),
-        Some(Place::Program) => embedded::open(),
-        Some(Place::File) => {
-            Err(Error::input(format!("`{name}` is a file, not a data set's folder"))
-                .hint("give the folder: one sub-folder a class, or IDX files"))
-        }
-        None => Err(missing(name, folders)),
-    }
+pub fn open(name: &str, folders: &Folders, how: &Reading) -> Result<Dataset> {
+    let mut dataset = match find(name, folders) {
+        Some(Place::Files(path)) => sources::open(&path, how)?,
+        Some(Place::Program) => embedded::open()?,
+        None => return Err(missing(name, folders)),
+    };
+    check(&dataset)?;
+    groups::find(&mut dataset, how)?;
+    Ok(dataset)
 }
 
 /// What a data set's name can mean.
 enum Place {
-    Folder(PathBuf),
+    Files(PathBuf),
     Program,
-    File,
 }
 
 fn find(name: &str, folders: &Folders) -> Option<Place> {
     let inside = folders.datasets.join(name);
-    if !name.is_empty() && inside.is_dir() {
-        return Some(Place::Folder(inside));
+    if !name.is_empty() && inside.exists() {
+        return Some(Place::Files(inside));
     }
     if name == embedded::NAME {
         return Some(Place::Program);
     }
     let path = Path::new(name);
-    if path.is_dir() {
-        return Some(Place::Folder(path.to_owned()));
-    }
-    path.exists().then_some(Place::File)
+    path.exists().then(|| Place::Files(path.to_owned()))
 }
 
 /// Whether the name means something that is there, usable or not.
@@ -206,23 +218,14 @@ fn missing(name: &str, folders: &Folders) -> Error {
     }
 }
 
-/// The names of the folders in the datasets folder.
+/// The names of the data sets in the datasets folder: folders, tables and archives.
 ///
 /// # Errors
 /// If there is no such folder.
 pub fn available(folders: &Folders) -> Result<Vec<String>> {
     let paths = files::list(&folders.datasets)?;
-    let folders = paths.iter().filter(|path| path.is_dir());
-    Ok(folders.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
-}
-
-fn open_folder(path: &Path) -> Result<Dataset> {
-    let dataset = match idx::find(path)? {
-        Some(parts) => idx::open(path, &parts)?,
-        None => folder::open(path)?,
-    };
-    check(&dataset)?;
-    Ok(dataset)
+    let found = paths.iter().filter(|path| path.is_dir() || sources::is_file_of_data(path));
+    Ok(found.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
 }
 
 fn check(dataset: &Dataset) -> Result<()> {
@@ -233,11 +236,4 @@ fn check(dataset: &Dataset) -> Result<()> {
             .hint("a classifier needs two classes or more: one folder each"));
     }
     Ok(())
-}
-
-/// The name of a folder, for the data set in it.
-pub(super) fn folder_name(path: &Path) -> String {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = whole.components().next_back().map(|c| c.as_os_str().to_string_lossy().into_owned());
-    name.filter(|name| name != "/" && name != "..").unwrap_or_else(|| "dataset".to_owned())
 }

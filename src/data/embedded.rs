@@ -48,10 +48,11 @@ pub fn open() -> Result<Dataset> {
         ))
         .hint("install the program again"));
     }
-    let store = Arc::new(Store { height: SIDE, width: SIDE, data });
+    let store = Arc::new(Store { height: SIDE, width: SIDE, channels: 1, data });
     let sample = |index: usize, split: &str, first: usize, per_class: usize| Sample {
         key: format!("{split}#{}", index - first),
         label: ((index - first) / per_class) as u32,
+        group: None,
         source: Source::Memory(Arc::clone(&store), index),
     };
     Ok(Dataset {

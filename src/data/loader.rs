@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::augment::{Address, augment};
+use super::decode::Want;
 use super::order::Order;
 use super::quarantine::{BadSample, Samples};
 use crate::base::{Error, Pixels, Result};
@@ -64,7 +65,7 @@ impl Work {
         bad: &mut Vec<BadSample>,
     ) -> Result<(Pixels, u32)> {
         let (pixels, label) =
-            self.samples.load(order[position], self.preprocessing.channels, bad)?;
+            self.samples.load(order[position], Want::input(&self.preprocessing), bad)?;
         let seed = self.order.seed.unwrap_or(0);
         let at = Address { seed, epoch: epoch as u64, position: position as u64 };
         Ok((augment(&pixels, self.augment, &self.preprocessing, at), label))
@@ -196,11 +197,12 @@ mod tests {
 
     fn work(samples: usize) -> Work {
         let data = (0..samples * 6).map(|i| i as u8).collect();
-        let store = Arc::new(Store { height: 2, width: 3, data });
+        let store = Arc::new(Store { height: 2, width: 3, channels: 1, data });
         let samples: Vec<Sample> = (0..samples)
             .map(|i| Sample {
                 key: i.to_string(),
                 label: (i % 2) as u32,
+                group: None,
                 source: Source::Memory(Arc::clone(&store), i),
             })
             .collect();

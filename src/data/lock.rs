@@ -11,7 +11,8 @@ pub fn lock(dataset: &Dataset) -> String {
         for sample in dataset.split(split) {
             let bytes = match &sample.source {
                 Source::File(path) => crate::base::files::size(path).unwrap_or(0),
-                Source::Memory(store, _) => (store.height * store.width) as u64,
+                Source::Part(_, _, len) => *len,
+                Source::Memory(store, _) => (store.height * store.width * store.channels) as u64,
             };
             let class = dataset.classes[sample.label as usize].replace('\t', " ");
             let key = sample.key.replace(['\n', '\r'], " ");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalogue::{Sample, Source};
-use super::decode;
+use super::decode::{self, Want};
 use crate::base::{Error, Pixels, Result};
 
 /// A sample that did not decode.
@@ -67,9 +67,9 @@ impl Samples {
     ///
     /// # Errors
     /// If one has none.
-    pub fn check_classes(&self, channels: usize) -> Result<()> {
+    pub fn check_classes(&self, want: Want) -> Result<()> {
         let first = self.members.iter().filter_map(|members| members.first());
-        first.copied().try_for_each(|index| self.load(index, channels, &mut Vec::new()).map(drop))
+        first.copied().try_for_each(|index| self.load(index, want, &mut Vec::new()).map(drop))
     }
 
     /// The decoded pixels of sample `index` with its label, or of the one that replaces it. Every
@@ -78,18 +78,13 @@ impl Samples {
     ///
     /// # Errors
     /// If its class has no sample left that decodes.
-    pub fn load(
-        &self,
-        index: u32,
-        channels: usize,
-        bad: &mut Vec<BadSample>,
-    ) -> Result<(Pixels, u32)> {
+    pub fn load(&self, index: u32, want: Want, bad: &mut Vec<BadSample>) -> Result<(Pixels, u32)> {
         let label = self.get(index).label;
         let members = &self.members[label as usize];
         let place = members.partition_point(|&member| member < index);
         for offset in 0..members.len() {
             let candidate = members[(place + offset) % members.len()];
-            match self.try_load(candidate, channels) {
+            match self.try_load(candidate, want) {
                 Ok(pixels) => return Ok((pixels, label)),
                 Err(reason) => {
                     bad.push(BadSample {
@@ -106,15 +101,15 @@ impl Samples {
             .hint("replace the files or remove the class"))
     }
 
-    fn try_load(&self, index: u32, channels: usize) -> std::result::Result<Pixels, String> {
+    fn try_load(&self, index: u32, want: Want) -> std::result::Result<Pixels, String> {
         let source = &self.get(index).source;
         if let Source::Memory(..) = source {
-            return decode::load(source, channels);
+            return decode::load(source, want);
         }
         if let Some(reason) = self.bad.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
             return Err(reason.clone());
         }
-        decode::load(source, channels).inspect_err(|reason| {
+        decode::load(source, want).inspect_err(|reason| {
             self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(index, reason.clone());
         })
     }

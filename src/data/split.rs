@@ -1,6 +1,8 @@
 //! Splits that the data does not have: seeded and stratified.
 
-use super::catalogue::{Dataset, Split};
+use std::collections::HashMap;
+
+use super::catalogue::{Dataset, Sample, Split};
 use crate::base::draw::{Draw, Purpose};
 
 /// Where a data set is a single tree, this share of every class tests (as `fraction` validates).
@@ -15,27 +17,62 @@ pub fn add_missing_splits(dataset: &mut Dataset, fraction: f64, seed: u64) {
     }
 }
 
-/// Moves `fraction` of every class from training to `split`, chosen by the draw of each sample's
-/// place in its class.
+/// Moves `fraction` of every class from training to `split`. Who goes is decided by the draw of
+/// each unit's place: a unit is a group, or a sample that is in none. A unit goes as long as one of
+/// its classes has not given enough and none gives more than half too much, so that groups stay
+/// whole and classes keep their shares as nearly as the groups allow.
 fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
     let train = std::mem::take(&mut dataset.splits[Split::Train as usize]);
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); dataset.classes.len()];
-    for (index, sample) in train.iter().enumerate() {
-        members[sample.label as usize].push(index);
-    }
+    let mut counts = vec![0usize; dataset.classes.len()];
+    train.iter().for_each(|sample| counts[sample.label as usize] += 1);
+    let mut open: Vec<i64> = counts.iter().map(|&count| share(count, fraction) as i64).collect();
+    let mut left = counts;
     let mut taken = vec![false; train.len()];
-    for (label, members) in members.iter_mut().enumerate() {
-        let draw = Draw::at(seed, split as u64, label as u64, Purpose::Split);
-        let mut keyed: Vec<(u32, usize)> =
-            members.iter().enumerate().map(|(i, &index)| (draw.word(i as u32), index)).collect();
-        keyed.sort_unstable();
-        let count = share(members.len(), fraction);
-        keyed.iter().take(count).for_each(|&(_, index)| taken[index] = true);
+    for unit in units(&train, split, seed) {
+        let mut gives = HashMap::new();
+        for &index in &unit {
+            *gives.entry(train[index].label as usize).or_insert(0usize) += 1;
+        }
+        let wanted = gives.iter().any(|(&class, _)| open[class] > 0);
+        let fits = gives.iter().all(|(&class, &count)| {
+            let count = count as i64;
+            left[class] as i64 > count && open[class] - count >= -(count / 2)
+        });
+        if wanted && fits {
+            for (class, count) in gives {
+                open[class] -= count as i64;
+                left[class] -= count;
+            }
+            unit.iter().for_each(|&index| taken[index] = true);
+        }
     }
     for (index, sample) in train.into_iter().enumerate() {
         let target = if taken[index] { split } else { Split::Train };
         dataset.splits[target as usize].push(sample);
     }
+}
+
+/// What goes together, in the order of the draws: of each class its samples by their place in it,
+/// of groups by that of their first sample.
+fn units(train: &[Sample], split: Split, seed: u64) -> Vec<Vec<usize>> {
+    let mut places: HashMap<u32, u32> = HashMap::new();
+    let mut of_group: HashMap<&str, usize> = HashMap::new();
+    let mut units: Vec<((u32, u32), Vec<usize>)> = Vec::new();
+    for (index, sample) in train.iter().enumerate() {
+        if let Some(&unit) = sample.group.as_deref().and_then(|group| of_group.get(group)) {
+            units[unit].1.push(index);
+            continue;
+        }
+        let place = places.entry(sample.label).or_default();
+        let draw = Draw::at(seed, split as u64, u64::from(sample.label), Purpose::Split);
+        if let Some(group) = &sample.group {
+            of_group.insert(group, units.len());
+        }
+        units.push(((draw.word(*place), *place), vec![index]));
+        *place += 1;
+    }
+    units.sort_unstable();
+    units.into_iter().map(|(_, unit)| unit).collect()
 }
 
 /// `fraction` of `count`, rounded, at least 1 where two are left, never all.
@@ -47,13 +84,14 @@ fn share(count: usize, fraction: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Sample, Source};
+    use crate::data::Source;
 
     fn tree(per_class: &[usize]) -> Dataset {
         let samples = per_class.iter().enumerate().flat_map(|(label, &count)| {
             (0..count).map(move |i| Sample {
                 key: format!("{label}/{i}"),
                 label: label as u32,
+                group: None,
                 source: Source::File(format!("{label}/{i}").into()),
             })
         });
@@ -91,6 +129,28 @@ mod tests {
         };
         assert_eq!(keys(1), keys(1));
         assert_ne!(keys(1), keys(2));
+    }
+
+    #[test]
+    fn a_group_is_in_one_split_and_the_shares_are_kept() {
+        let mut dataset = tree(&[200, 100]);
+        for (index, sample) in dataset.splits[0].iter_mut().enumerate() {
+            sample.group = Some(format!("g{}", index / 7).into());
+        }
+        add_missing_splits(&mut dataset, 0.2, 5);
+        let mut split_of = HashMap::new();
+        for split in Split::ALL {
+            for sample in dataset.split(split) {
+                let group = sample.group.clone();
+                assert_eq!(*split_of.entry(group).or_insert(split), split, "{}", sample.key);
+            }
+        }
+        for (label, whole) in [(0, 200), (1, 100)] {
+            for split in [Split::Val, Split::Test] {
+                let share = count(&dataset, split, label) as f64 / f64::from(whole);
+                assert!((0.1..0.25).contains(&share), "{split:?} of class {label}: {share}");
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::decode::prepare;
+use super::decode::Want;
 use super::quarantine::Samples;
+use super::resize::prepare;
 use crate::base::Result;
 use crate::base::draw::{Purpose, permutation};
 use crate::config::Preprocessing;
@@ -27,7 +28,7 @@ pub fn statistics(
     let sums = order[..order.len().min(LOOKED_AT)]
         .par_iter()
         .map(|&index| {
-            let (pixels, _) = samples.load(index, channels, &mut Vec::new())?;
+            let (pixels, _) = samples.load(index, Want::input(to), &mut Vec::new())?;
             let pixels = prepare(&pixels, to);
             let mut sums = vec![[0u64; 3]; channels];
             for (i, &value) in pixels.data.iter().enumerate() {

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 use crate::base::{Pixels, Result};
-use crate::data::{prepare, to_input};
+use crate::data::{Want, prepare, to_input};
 use crate::eval::answer;
 use crate::format::Package;
 use crate::model::Network;
@@ -40,10 +40,10 @@ impl Predictor {
         &self.package.classes
     }
 
-    /// The channels that pictures must be decoded with.
+    /// How much of a picture must be decoded.
     #[must_use]
-    pub fn channels(&self) -> usize {
-        self.package.preprocessing.channels
+    pub fn want(&self) -> Want {
+        Want::input(&self.package.preprocessing)
     }
 
     /// A picture as the network sees it.

@@ -2,14 +2,11 @@
 
 use std::fmt::{Display, Write as _};
 
-use fast_image_resize::Resizer;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
 use image::ImageEncoder as _;
 use resvg::tiny_skia::{Pixmap, Transform};
 
 use super::fonts::{FAMILY, Fonts, escape};
-use crate::base::{Error, Pixels, Result};
+use crate::base::{Error, Filter, Pixels, Result};
 
 /// Text.
 pub(super) const INK: &str = "#1f2933";
@@ -242,7 +239,7 @@ fn place(pixmap: &mut Pixmap, pixels: &Pixels, area: Area) -> Result<()> {
     let (left, top) = (area.x as usize, area.y as usize);
     let (across, down) = (area.w as usize, area.h as usize);
     let (w, h) = fitted(pixels, across.min(down));
-    let shown = resized(pixels, w, h)?;
+    let shown = resized(pixels, w, h);
     let (dx, dy) = (across.saturating_sub(w) / 2, down.saturating_sub(h) / 2);
     let stride = pixmap.width() as usize * 4;
     for y in 0..down {
@@ -258,10 +255,10 @@ fn place(pixmap: &mut Pixmap, pixels: &Pixels, area: Area) -> Result<()> {
 }
 
 /// `[h, w, 3]` bytes: every pixel repeated when it grows, antialiased when it shrinks.
-fn resized(pixels: &Pixels, w: usize, h: usize) -> Result<Vec<u8>> {
-    let rgb = pixels.to_rgb();
+fn resized(pixels: &Pixels, w: usize, h: usize) -> Vec<u8> {
+    let rgb = pixels.clone().with_channels(3);
     if (w, h) == (rgb.width, rgb.height) || rgb.data.is_empty() {
-        return Ok(rgb.data);
+        return rgb.data;
     }
     if w >= rgb.width && h >= rgb.height {
         let factor = (w / rgb.width).max(1);
@@ -269,15 +266,7 @@ fn resized(pixels: &Pixels, w: usize, h: usize) -> Result<Vec<u8>> {
             let at = (y / factor * rgb.width + x / factor) * 3;
             [rgb.data[at], rgb.data[at + 1], rgb.data[at + 2]]
         };
-        return Ok((0..h).flat_map(|y| (0..w).flat_map(move |x| pixel(y, x))).collect());
+        return (0..h).flat_map(|y| (0..w).flat_map(move |x| pixel(y, x))).collect();
     }
-    let failed = |cause: &dyn Display| Error::failed("cannot shrink a picture").cause(cause);
-    let size = |n: usize| u32::try_from(n).map_err(|cause| failed(&cause));
-    let source = TypedImageRef::<U8x3>::from_buffer(size(rgb.width)?, size(rgb.height)?, &rgb.data)
-        .map_err(|cause| failed(&cause))?;
-    let mut data = vec![0; w * h * 3];
-    let mut shown = TypedImage::<U8x3>::from_buffer(size(w)?, size(h)?, &mut data)
-        .map_err(|cause| failed(&cause))?;
-    Resizer::new().resize_typed(&source, &mut shown, None).map_err(|cause| failed(&cause))?;
-    Ok(data)
+    rgb.resized(rgb.whole(), [h, w], Filter::Lanczos).data
 }

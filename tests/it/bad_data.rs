@@ -38,7 +38,7 @@ fn a_missing_data_set_says_where_it_was_looked_for_and_what_is_there() {
 fn a_file_is_no_data_set() {
     let lab = Lab::new();
     lab.write("photo.png", encode(&picture(0, 0, 12, 12), "png"));
-    train(&lab, "photo.png").fails(3, &["`photo.png` is a file"], "give the folder");
+    train(&lab, "photo.png").fails(3, &["`photo.png` is a file"], "a data set is a folder");
 }
 
 #[test]

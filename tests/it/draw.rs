@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write};
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use turbojpeg::{Compressor, PixelFormat};
 
 use crate::lab::Lab;
 
@@ -41,10 +42,25 @@ pub fn picture(class: usize, number: usize, width: u32, height: u32) -> RgbImage
 
 /// The bytes of a picture in the format of a file's extension.
 pub fn encode(picture: &RgbImage, extension: &str) -> Vec<u8> {
+    if matches!(extension, "jpg" | "jpeg") {
+        return jpeg(picture, |_| {});
+    }
     let format = ImageFormat::from_extension(extension).unwrap();
     let mut bytes = Cursor::new(Vec::new());
     DynamicImage::ImageRgb8(picture.clone()).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
+}
+
+/// The bytes of a picture as JPEG, of a kind that `set` chooses.
+pub fn jpeg(picture: &RgbImage, set: impl FnOnce(&mut Compressor)) -> Vec<u8> {
+    let mut compressor = Compressor::new().unwrap();
+    compressor.set_quality(90).unwrap();
+    set(&mut compressor);
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let pixels = picture.as_raw().as_slice();
+    let image =
+        turbojpeg::Image { pixels, width, pitch: width * 3, height, format: PixelFormat::RGB };
+    compressor.compress_to_vec(image).unwrap()
 }
 
 /// `count` pictures of each colour, 12x12 PNG, as `<below>/<class>/<number>.png`.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use unicode_normalization::UnicodeNormalization;
-
-use super::catalogue::{Dataset, Sample, Source, Split, folder_name};
-use super::decode::IMAGE_EXTENSIONS;
+use super::{class_name, dataset_name, in_file};
 use crate::base::units::list;
 use crate::base::{Error, Result, files};
+use crate::data::catalogue::{Dataset, Split};
+use crate::data::decode::IMAGE_EXTENSIONS;
 
 const VAL_NAMES: [&str; 3] = ["val", "valid", "validation"];
 
@@ -44,16 +43,12 @@ pub fn open(root: &Path) -> Result<Dataset> {
                 .cause(format!("training has no such class: it has {}", list(&classes, 8))));
             };
             for path in paths {
-                splits[split as usize].push(Sample {
-                    key: key(root, &path),
-                    label: label as u32,
-                    source: Source::File(path),
-                });
+                splits[split as usize].push(in_file(root, path, label as u32));
             }
         }
     }
     let single_tree = train.is_none();
-    let (name, path) = (folder_name(root), Some(root.to_owned()));
+    let (name, path) = (dataset_name(root), Some(root.to_owned()));
     Ok(Dataset { name, path, classes, single_tree, splits })
 }
 
@@ -133,15 +128,4 @@ pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
 fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     IMAGE_EXTENSIONS.contains(&extension.as_str())
-}
-
-/// A class's name in Unicode's form C, without characters that would break a line.
-pub(super) fn class_name(name: &str) -> String {
-    name.nfc().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn key(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    parts.join("/")
 }

@@ -6,13 +6,13 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::catalogue::{Dataset, Sample, Source, Split, Store, folder_name};
+use super::{class_list, dataset_name};
 use crate::base::units::thousands;
 use crate::base::{Error, Result, files};
+use crate::data::catalogue::{Dataset, Sample, Source, Split, Store};
 
 /// Two files that belong together.
-#[derive(Debug)]
-pub struct Pair {
+struct Pair {
     split: Split,
     images: PathBuf,
     labels: PathBuf,
@@ -24,12 +24,13 @@ const MOST_BYTES: u64 = 16 << 30;
 /// Images in one file: fifty times the largest known.
 const MOST_IMAGES: usize = 1 << 25;
 
-/// The IDX files in a folder: `train-images-idx3-ubyte[.gz]` and its siblings, also with one
-/// common prefix as EMNIST has; `None` where there are none.
-///
-/// # Errors
-/// If the folder cannot be listed, or a file has no sibling.
-pub fn find(folder: &Path) -> Result<Option<Vec<Pair>>> {
+/// Whether a folder holds IDX files: `train-images-idx3-ubyte[.gz]` and its siblings, also with one
+/// common prefix as EMNIST has.
+pub(super) fn is_here(folder: &Path) -> Result<bool> {
+    Ok(!find(folder)?.is_empty())
+}
+
+fn find(folder: &Path) -> Result<Vec<Pair>> {
     let names: Vec<String> = files::list(folder)?
         .iter()
         .filter(|path| path.is_file())
@@ -60,18 +61,19 @@ pub fn find(folder: &Path) -> Result<Option<Vec<Pair>>> {
         }
     }
     match pairs.first().map(|pair| pair.split) {
-        None => Ok(None),
-        Some(Split::Train) => Ok(Some(pairs)),
+        None | Some(Split::Train) => Ok(pairs),
         Some(_) => Err(Error::input(format!("no training images in `{}`", folder.display()))
             .hint("`train-images-idx3-ubyte` and `train-labels-idx1-ubyte` are missing")),
     }
 }
 
 /// Reads the pairs into memory. A file `classes.txt` names the classes, one a line.
-///
-/// # Errors
-/// If a file is truncated or no IDX file, or images and labels differ in number.
-pub fn open(folder: &Path, pairs: &[Pair]) -> Result<Dataset> {
+pub(super) fn open(folder: &Path) -> Result<Dataset> {
+    let pairs = &find(folder)?;
+    if pairs.is_empty() {
+        return Err(Error::input(format!("no IDX files in `{}`", folder.display()))
+            .hint("`train-images-idx3-ubyte` and its siblings are looked for, plain or `.gz`"));
+    }
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
     let mut labels_of = Vec::new();
     for pair in pairs {
@@ -87,7 +89,7 @@ pub fn open(folder: &Path, pairs: &[Pair]) -> Result<Dataset> {
             ))
             .hint("the two files do not belong together: fetch both again"));
         }
-        labels_of.push((pair, Arc::new(Store { height, width, data }), labels));
+        labels_of.push((pair, Arc::new(Store { height, width, channels: 1, data }), labels));
     }
     let used: BTreeSet<u8> = labels_of
         .iter()
@@ -108,30 +110,28 @@ pub fn open(folder: &Path, pairs: &[Pair]) -> Result<Dataset> {
             splits[pair.split as usize].push(Sample {
                 key: format!("{name}#{index}"),
                 label: class as u32,
+                group: None,
                 source: Source::Memory(Arc::clone(&store), index),
             });
         }
     }
     let classes = class_names(folder, &used)?;
-    let (name, path) = (folder_name(folder), Some(folder.to_owned()));
+    let (name, path) = (dataset_name(folder), Some(folder.to_owned()));
     Ok(Dataset { name, path, classes, single_tree: false, splits })
 }
 
 fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {
-    let path = folder.join("classes.txt");
-    if !path.is_file() {
+    let names = class_list(folder)?;
+    if names.is_empty() {
         return Ok(used.iter().map(ToString::to_string).collect());
     }
-    let text = files::read_text(&path)?;
-    let names: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    used.iter()
-        .map(|&label| {
-            names.get(label as usize).map(|name| super::folder::class_name(name)).ok_or_else(|| {
-                Error::input(format!("`{}` has {} names", path.display(), names.len()))
-                    .cause(format!("the labels go up to {}", used.last().copied().unwrap_or(0)))
-            })
+    let name = |&label: &u8| {
+        names.get(label as usize).cloned().ok_or_else(|| {
+            Error::input(format!("`{}/classes.txt` has {} names", folder.display(), names.len()))
+                .cause(format!("the labels go up to {}", used.last().copied().unwrap_or(0)))
         })
-        .collect()
+    };
+    used.iter().map(name).collect()
 }
 
 /// The dimensions and bytes of an IDX file of `D` dimensions.

@@ -36,6 +36,12 @@ pub fn median(values: &[f64]) -> Option<f64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
+/// BLAKE3 of `bytes`.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
 /// BLAKE3 of `bytes`, as lower-case hexadecimal.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> String {

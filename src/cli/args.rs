@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use super::train_args::TrainArgs;
 use crate::commands::bench::Length;
 use crate::commands::predict::Form;
-use crate::commands::{self, bench, evaluate, models, predict};
-use crate::config::Kernels;
+use crate::commands::{self, bench, check, evaluate, models, predict};
+use crate::config::{Format, Kernels, Reading};
 use crate::events::Verbosity;
 
 /// Trains image classifiers on any machine: one small program, no Python
@@ -106,6 +106,45 @@ pub(super) struct VerifyArgs {
 pub(super) enum DatasetsVerb {
     /// The data sets in the datasets folder, and the one in the program
     List,
+    /// Decode every image; find broken files, copies, and pictures in two splits
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// A data set's name or a path
+    dataset: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Share of the images that may fail to decode
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.05,
+        env = "TINDERBOX_MAX_BAD",
+        hide_env = true
+    )]
+    max_bad: f64,
+}
+
+/// How a data set's files are read.
+#[derive(Debug, Args)]
+pub(super) struct ReadingArgs {
+    /// Form of the data set [default: what is there tells]
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_parser = clap::builder::PossibleValuesParser::new(Format::NAMES),
+        env = "TINDERBOX_FORMAT",
+        hide_env = true
+    )]
+    format: Option<String>,
+    /// Columns of a table: path, label, split, group [default: by their usual names]
+    #[arg(long, value_name = "ROLE=NAME,...", env = "TINDERBOX_COLUMNS", hide_env = true)]
+    columns: Option<String>,
+    /// What stays in one split: a pattern in the path, as `(patient[0-9]+)`, or a column
+    #[arg(long, value_name = "PATTERN", env = "TINDERBOX_GROUP", hide_env = true)]
+    group: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -232,6 +271,20 @@ impl From<Compute> for commands::Compute {
         // The parser has let one of the names through.
         let kernels = Kernels::named(&kernels).unwrap_or(Kernels::On);
         Self { device, kernels, threads }
+    }
+}
+
+impl From<ReadingArgs> for Reading {
+    fn from(args: ReadingArgs) -> Self {
+        let ReadingArgs { format, columns, group } = args;
+        Self { format: format.as_deref().and_then(Format::named), columns, group }
+    }
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> Self {
+        let CheckArgs { dataset, reading, max_bad } = args;
+        Self { dataset, reading: reading.into(), max_bad }
     }
 }
 

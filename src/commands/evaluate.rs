@@ -138,7 +138,7 @@ fn choose_split(
     };
     Ok(match split {
         Some(split) => (split.name(), dataset.split(split).to_vec()),
-        None => ("all", dataset.splits.concat()),
+        None => ("all", dataset.samples().cloned().collect()),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The verbs: each joins rooms and prints its result. No mathematics here.
 
 pub mod bench;
+pub mod check;
 mod claim;
 pub mod datasets;
 pub mod devices;

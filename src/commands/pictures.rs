@@ -63,7 +63,7 @@ fn guesses(shown: &Work, answers: &[Answer], which: &[usize]) -> Result<Vec<Gues
             guess: guess as usize,
             confidence,
             loss: loss as f32,
-            name: shown.samples.get(i as u32).key.clone(),
+            name: shown.samples.get(i as u32).key.clone().into(),
         })
     };
     which.iter().map(guess).collect()

@@ -9,7 +9,8 @@ use crate::config::{
     Amount, Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
 };
 use crate::data::{
-    Dataset, Look, Order, Samples, Split, Want, Work, add_missing_splits, open, statistics,
+    Dataset, Look, Order, Samples, Split, Want, Work, add_missing_splits, apply_together, open,
+    statistics,
 };
 use crate::model::check_name;
 use crate::ops::device::Chosen;
@@ -52,6 +53,7 @@ fn evaluation_batch(input: [usize; 3]) -> usize {
 /// If it cannot be used.
 pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
     let mut dataset = open(&settings.dataset, folders, &settings.reading())?;
+    let _ = apply_together(folders, &mut dataset);
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
     Ok(dataset)
 }
@@ -219,7 +221,7 @@ pub fn relabel(dataset: &mut Dataset, classes: &[String]) -> Result<()> {
         })?;
         labels.push(u32::try_from(label).unwrap_or(u32::MAX));
     }
-    for sample in dataset.splits.iter_mut().flatten() {
+    for sample in dataset.samples_mut() {
         sample.label = labels[sample.label as usize];
     }
     dataset.classes = classes.to_vec();

@@ -11,7 +11,7 @@ use super::{Compute, Context};
 use crate::base::units::{list, percent, plural};
 use crate::base::{Error, Pixels, Result, files};
 use crate::config::compute_threads;
-use crate::data::{IMAGE_EXTENSIONS, Source, Want, decode, images_below, load, thumbnail};
+use crate::data::{IMAGE_EXTENSIONS, Want, decode, images_below, read_file, thumbnail};
 use crate::format::{Package, locate};
 use crate::ops::threads::with_threads;
 use crate::predict::{Predictor, Ranked};
@@ -146,7 +146,7 @@ fn tile(pixels: Pixels, path: &str, first: Ranked) -> Guess {
 
 fn read_picture(path: &Path, want: Want) -> std::result::Result<Pixels, String> {
     if path != Path::new(STDIN) {
-        return load(&Source::File(path.to_owned()), want);
+        return decode(&read_file(path)?, want);
     }
     let mut bytes = Vec::new();
     std::io::stdin()

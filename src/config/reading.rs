@@ -25,6 +25,14 @@ pub enum Format {
 impl Format {
     /// The names of all.
     pub const NAMES: &'static [&'static str] = &["folder", "csv", "idx", "cifar", "tar", "parquet"];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        use Format::{Cifar, Csv, Folder, Idx, Parquet, Tar};
+        let all = [Folder, Csv, Idx, Cifar, Tar, Parquet];
+        Self::NAMES.iter().position(|known| *known == name).map(|place| all[place])
+    }
 }
 
 /// What a user says of a data set's files.

@@ -44,7 +44,7 @@ impl Split {
 pub struct Sample {
     /// Its path below the data set's folder with `/` between the parts, or the file and the number
     /// of the image in it.
-    pub key: String,
+    pub key: Box<str>,
     /// The number of its class.
     pub label: u32,
     /// What it must not be parted from by a split: a patient, a video, a camera.
@@ -53,10 +53,24 @@ pub struct Sample {
     pub source: Source,
 }
 
+impl Sample {
+    /// The file of its own that its pixels are in.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.source {
+            Source::Below(root) => Some(root.join(&*self.key)),
+            Source::File(path) => Some(path.clone()),
+            Source::Part(..) | Source::Memory(..) => None,
+        }
+    }
+}
+
 /// Where the pixels of a sample are.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// In a file of their own.
+    /// In a file of their own: the sample's key below this folder.
+    Below(Arc<Path>),
+    /// In a file of their own whose name is no text, so that the key only resembles it.
     File(PathBuf),
     /// In a part of another file: its first byte and its length.
     Part(Arc<Archive>, u64, u64),
@@ -99,7 +113,7 @@ pub struct Dataset {
     /// Whether it is one tree of classes, from which all splits are still to be made.
     pub single_tree: bool,
     /// The samples of each split, indexed by [`Split`]; empty where there is no such split.
-    pub splits: [Vec<Sample>; 3],
+    pub splits: [Arc<Vec<Sample>>; 3],
 }
 
 /// What the images of a data set look like.
@@ -130,7 +144,17 @@ impl Dataset {
     /// How many images there are in all splits.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.splits.iter().map(Vec::len).sum()
+        self.splits.iter().map(|split| split.len()).sum()
+    }
+
+    /// All samples, split by split.
+    pub fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.splits.iter().flat_map(|split| split.iter())
+    }
+
+    /// All samples, to be changed.
+    pub fn samples_mut(&mut self) -> impl Iterator<Item = &mut Sample> {
+        self.splits.iter_mut().flat_map(|split| Arc::make_mut(split).iter_mut())
     }
 
     /// Whether there are none.
@@ -144,10 +168,8 @@ impl Dataset {
     pub fn look(&self) -> Look {
         let samples = self.split(Split::Train);
         let order = permutation(0, 0, samples.len(), Purpose::Pick);
-        let mut headers = order
-            .iter()
-            .take(LOOKED_AT)
-            .filter_map(|&i| decode::header(&samples[i as usize].source).ok());
+        let mut headers =
+            order.iter().take(LOOKED_AT).filter_map(|&i| decode::header(&samples[i as usize]).ok());
         let Some((first, mut color)) = headers.next() else {
             return Look { size: None, color: true };
         };

@@ -2,12 +2,13 @@
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
 
-use super::catalogue::Source;
+use super::catalogue::{Sample, Source};
 use super::jpeg::{self, Jpeg};
-use crate::base::{Pixels, files, units};
+use crate::base::{Pixels, digest, files, units};
 use crate::config::Preprocessing;
 
 /// The names of files that are taken for images.
@@ -53,18 +54,45 @@ impl Want {
 ///
 /// # Errors
 /// Why it cannot be decoded, in words.
-pub fn load(source: &Source, want: Want) -> Result<Pixels, String> {
-    match source {
+pub fn load(sample: &Sample, want: Want) -> Result<Pixels, String> {
+    match &sample.source {
         Source::Memory(store, index) => Ok(store.pixels(*index, want.channels)),
-        source => decode(&read(source)?, want),
+        _ => decode(&read(sample)?, want),
     }
 }
 
+/// Pixels of a sample, and what its file holds in 16 bytes.
+///
+/// # Errors
+/// Why it cannot be decoded, in words.
+pub(super) fn load_with_content(sample: &Sample, want: Want) -> Result<([u8; 16], Pixels), String> {
+    if let Source::Memory(store, index) = &sample.source {
+        let pixels = store.pixels(*index, store.channels);
+        return Ok((content(&pixels.data), pixels.with_channels(want.channels)));
+    }
+    let bytes = read(sample)?;
+    Ok((content(&bytes), decode(&bytes, want)?))
+}
+
+/// The first 16 bytes of BLAKE3.
+fn content(bytes: &[u8]) -> [u8; 16] {
+    let mut content = [0; 16];
+    content.copy_from_slice(&digest(bytes)[..16]);
+    content
+}
+
 /// The bytes of an image's file.
-fn read(source: &Source) -> Result<Vec<u8>, String> {
-    match source {
-        Source::File(path) => files::read_at_most(path, MOST_FILE_BYTES)
-            .map_err(|error| error.cause.unwrap_or(error.message)),
+///
+/// # Errors
+/// Why they cannot be read, in words.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    files::read_at_most(path, MOST_FILE_BYTES).map_err(|error| error.cause.unwrap_or(error.message))
+}
+
+/// The bytes of a sample's image file.
+fn read(sample: &Sample) -> Result<Vec<u8>, String> {
+    match &sample.source {
+        Source::Below(_) | Source::File(_) => read_file(&sample.path().unwrap_or_default()),
         Source::Part(archive, offset, len) if *len <= MOST_FILE_BYTES => {
             archive.read(*offset, *len as usize)
         }
@@ -172,11 +200,11 @@ fn oriented(pixels: Pixels, orientation: Orientation) -> Pixels {
 ///
 /// # Errors
 /// Why the header cannot be read.
-pub(super) fn header(source: &Source) -> Result<([usize; 2], bool), String> {
-    if let Source::Memory(store, _) = source {
+pub(super) fn header(sample: &Sample) -> Result<([usize; 2], bool), String> {
+    if let Source::Memory(store, _) = &sample.source {
         return Ok(([store.height, store.width], store.channels == 3));
     }
-    let bytes = read(source)?;
+    let bytes = read(sample)?;
     let (size, color, orientation) = if jpeg::is_jpeg(&bytes) {
         let header = Jpeg::open(&bytes)?.header;
         (header.size, header.color, header.orientation)

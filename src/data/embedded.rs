@@ -50,7 +50,7 @@ pub fn open() -> Result<Dataset> {
     }
     let store = Arc::new(Store { height: SIDE, width: SIDE, channels: 1, data });
     let sample = |index: usize, split: &str, first: usize, per_class: usize| Sample {
-        key: format!("{split}#{}", index - first),
+        key: format!("{split}#{}", index - first).into(),
         label: ((index - first) / per_class) as u32,
         group: None,
         source: Source::Memory(Arc::clone(&store), index),
@@ -61,10 +61,11 @@ pub fn open() -> Result<Dataset> {
         single_tree: false,
         classes: CLASSES.map(str::to_owned).to_vec(),
         splits: [
-            (0..train).map(|i| sample(i, "train", 0, TRAIN_PER_CLASS)).collect(),
+            (0..train).map(|i| sample(i, "train", 0, TRAIN_PER_CLASS)).collect::<Vec<_>>(),
             Vec::new(),
             (train..images).map(|i| sample(i, "test", train, TEST_PER_CLASS)).collect(),
-        ],
+        ]
+        .map(Arc::new),
     })
 }
 

@@ -14,8 +14,7 @@ use crate::config::Reading;
 /// If the pattern is none, or finds nothing at all.
 pub(super) fn find(dataset: &mut Dataset, how: &Reading) -> Result<()> {
     let Some(pattern) = &how.group else { return Ok(()) };
-    let mut samples = dataset.splits.iter_mut().flatten();
-    if samples.any(|sample| sample.group.is_some()) {
+    if dataset.samples().any(|sample| sample.group.is_some()) {
         return Ok(());
     }
     let regex = Regex::new(pattern).map_err(|cause| {
@@ -24,7 +23,7 @@ pub(super) fn find(dataset: &mut Dataset, how: &Reading) -> Result<()> {
             .hint("a regular expression like `(patient[0-9]+)`, or the name of a column")
     })?;
     let mut any = false;
-    for sample in dataset.splits.iter_mut().flatten() {
+    for sample in dataset.samples_mut() {
         let found = regex.captures(&sample.key);
         let group = found.as_ref().and_then(|found| found.get(1).or_else(|| found.get(0)));
         sample.group = group.map(|group| group.as_str().into());
@@ -33,19 +32,22 @@ pub(super) fn find(dataset: &mut Dataset, how: &Reading) -> Result<()> {
     if any {
         return Ok(());
     }
-    let example = dataset.splits.iter().flatten().next().map_or("", |sample| sample.key.as_str());
+    let example = dataset.samples().next();
+    let example = example.map_or("", |sample| &sample.key);
     Err(Error::usage(format!("`--group {pattern}` is in no path and no column's name"))
         .hint(format!("paths are like `{example}`")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::data::{Sample, Source};
 
     fn dataset(keys: &[&str]) -> Dataset {
         let sample = |key: &&str| Sample {
-            key: (*key).to_owned(),
+            key: (*key).into(),
             label: 0,
             group: None,
             source: Source::File((*key).into()),
@@ -55,7 +57,7 @@ mod tests {
             path: None,
             classes: vec!["a".to_owned()],
             single_tree: true,
-            splits: [keys.iter().map(sample).collect(), Vec::new(), Vec::new()],
+            splits: [Arc::new(keys.iter().map(sample).collect()), Arc::default(), Arc::default()],
         }
     }
 

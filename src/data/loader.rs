@@ -200,7 +200,7 @@ mod tests {
         let store = Arc::new(Store { height: 2, width: 3, channels: 1, data });
         let samples: Vec<Sample> = (0..samples)
             .map(|i| Sample {
-                key: i.to_string(),
+                key: i.to_string().into(),
                 label: (i % 2) as u32,
                 group: None,
                 source: Source::Memory(Arc::clone(&store), i),

@@ -22,7 +22,7 @@ pub struct BadSample {
 /// The samples of a split with what is known of the bad ones; shared by all loader threads.
 #[derive(Debug)]
 pub struct Samples {
-    all: Vec<Sample>,
+    all: Arc<Vec<Sample>>,
     /// The indices of each class's samples, rising.
     members: Vec<Vec<u32>>,
     bad: Mutex<HashMap<u32, String>>,
@@ -31,7 +31,8 @@ pub struct Samples {
 impl Samples {
     /// Samples of a split with `classes` classes.
     #[must_use]
-    pub fn new(samples: Vec<Sample>, classes: usize) -> Arc<Self> {
+    pub fn new(samples: impl Into<Arc<Vec<Sample>>>, classes: usize) -> Arc<Self> {
+        let samples = samples.into();
         let mut members = vec![Vec::new(); classes];
         for (index, sample) in samples.iter().enumerate() {
             members[sample.label as usize].push(index as u32);
@@ -89,7 +90,7 @@ impl Samples {
                 Err(reason) => {
                     bad.push(BadSample {
                         index: candidate,
-                        key: self.get(candidate).key.clone(),
+                        key: self.get(candidate).key.clone().into(),
                         reason,
                     });
                 }
@@ -102,14 +103,14 @@ impl Samples {
     }
 
     fn try_load(&self, index: u32, want: Want) -> std::result::Result<Pixels, String> {
-        let source = &self.get(index).source;
-        if let Source::Memory(..) = source {
-            return decode::load(source, want);
+        let sample = self.get(index);
+        if let Source::Memory(..) = sample.source {
+            return decode::load(sample, want);
         }
         if let Some(reason) = self.bad.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
             return Err(reason.clone());
         }
-        decode::load(source, want).inspect_err(|reason| {
+        decode::load(sample, want).inspect_err(|reason| {
             self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(index, reason.clone());
         })
     }

@@ -1,6 +1,7 @@
 //! Splits that the data does not have: seeded and stratified.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::catalogue::{Dataset, Sample, Split};
 use crate::base::draw::{Draw, Purpose};
@@ -22,7 +23,7 @@ pub fn add_missing_splits(dataset: &mut Dataset, fraction: f64, seed: u64) {
 /// its classes has not given enough and none gives more than half too much, so that groups stay
 /// whole and classes keep their shares as nearly as the groups allow.
 fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
-    let train = std::mem::take(&mut dataset.splits[Split::Train as usize]);
+    let train = std::mem::take(Arc::make_mut(&mut dataset.splits[Split::Train as usize]));
     let mut counts = vec![0usize; dataset.classes.len()];
     train.iter().for_each(|sample| counts[sample.label as usize] += 1);
     let mut open: Vec<i64> = counts.iter().map(|&count| share(count, fraction) as i64).collect();
@@ -46,10 +47,11 @@ fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
             unit.iter().for_each(|&index| taken[index] = true);
         }
     }
-    for (index, sample) in train.into_iter().enumerate() {
-        let target = if taken[index] { split } else { Split::Train };
-        dataset.splits[target as usize].push(sample);
-    }
+    let (gone, stays): (Vec<_>, Vec<_>) =
+        taken.into_iter().zip(train).partition(|(taken, _)| *taken);
+    let samples = |part: Vec<(bool, Sample)>| part.into_iter().map(|(_, sample)| sample);
+    Arc::make_mut(&mut dataset.splits[split as usize]).extend(samples(gone));
+    dataset.splits[Split::Train as usize] = Arc::new(samples(stays).collect());
 }
 
 /// What goes together, in the order of the draws: of each class its samples by their place in it,
@@ -89,7 +91,7 @@ mod tests {
     fn tree(per_class: &[usize]) -> Dataset {
         let samples = per_class.iter().enumerate().flat_map(|(label, &count)| {
             (0..count).map(move |i| Sample {
-                key: format!("{label}/{i}"),
+                key: format!("{label}/{i}").into(),
                 label: label as u32,
                 group: None,
                 source: Source::File(format!("{label}/{i}").into()),
@@ -100,7 +102,7 @@ mod tests {
             path: None,
             single_tree: true,
             classes: per_class.iter().enumerate().map(|(i, _)| i.to_string()).collect(),
-            splits: [samples.collect(), Vec::new(), Vec::new()],
+            splits: [Arc::new(samples.collect()), Arc::default(), Arc::default()],
         }
     }
 
@@ -114,7 +116,7 @@ mod tests {
         add_missing_splits(&mut dataset, 0.1, 7);
         assert_eq!([0, 1, 2].map(|c| count(&dataset, Split::Test, c)), [10, 4, 1]);
         assert_eq!([0, 1, 2].map(|c| count(&dataset, Split::Val, c)), [9, 4, 1]);
-        let mut keys: Vec<&str> = dataset.splits.iter().flatten().map(|s| s.key.as_str()).collect();
+        let mut keys: Vec<&str> = dataset.samples().map(|s| &*s.key).collect();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), 143);
@@ -134,7 +136,7 @@ mod tests {
     #[test]
     fn a_group_is_in_one_split_and_the_shares_are_kept() {
         let mut dataset = tree(&[200, 100]);
-        for (index, sample) in dataset.splits[0].iter_mut().enumerate() {
+        for (index, sample) in dataset.samples_mut().enumerate() {
             sample.group = Some(format!("g{}", index / 7).into());
         }
         add_missing_splits(&mut dataset, 0.2, 5);

@@ -1,8 +1,10 @@
 //! What can happen in a training, as one enum, and its renderings: bars on a terminal, plain lines
 //! elsewhere, JSON lines in `events.jsonl`, nothing.
 
+mod counter;
 mod event;
 mod reporter;
 
+pub use counter::Counter;
 pub use event::Event;
 pub use reporter::{Progress, Reporter, Verbosity};

@@ -7,6 +7,7 @@ mod canvas;
 mod confusion;
 mod curves;
 mod fonts;
+mod pairs;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tiles;
 
 pub use confusion::{confusion, confusion_svg};
 pub use curves::{EpochPoint, curves, curves_svg};
+pub use pairs::{Pair, pairs};
 pub use tiles::{batch, mistakes, mosaic, predictions};
 
 use crate::base::Pixels;

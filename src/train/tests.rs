@@ -23,13 +23,13 @@ fn work(batch: usize, seed: Option<u64>) -> Work {
     let data = (0..IMAGES * SIDE * SIDE).map(|i| (i * i * 31 % 251) as u8).collect();
     let store = Arc::new(Store { height: SIDE, width: SIDE, channels: 1, data });
     let sample = |i: usize| Sample {
-        key: i.to_string(),
+        key: i.to_string().into(),
         label: (i % CLASSES) as u32,
         group: None,
         source: Source::Memory(Arc::clone(&store), i),
     };
     Work {
-        samples: Samples::new((0..IMAGES).map(sample).collect(), CLASSES),
+        samples: Samples::new((0..IMAGES).map(sample).collect::<Vec<_>>(), CLASSES),
         order: Order { samples: IMAGES, batch, seed },
         augment: Augment::Light,
         preprocessing: preprocessing(),

@@ -79,7 +79,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
         let store = Arc::new(store);
         for (index, label) in labels.into_iter().enumerate() {
             let sample = Sample {
-                key: format!("{name}#{index}"),
+                key: format!("{name}#{index}").into(),
                 label: builder.class(&label.to_string()),
                 group: None,
                 source: Source::Memory(Arc::clone(&store), index),

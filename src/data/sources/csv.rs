@@ -3,6 +3,7 @@
 //! write them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Builder, by_name, in_file, split_named};
 use crate::base::units::list;
@@ -115,6 +116,7 @@ fn read(table: &Path, root: &Path, how: &Reading, builder: &mut Builder) -> Resu
             .hint(hint.to_owned())
     };
     let folder = table.parent().unwrap_or(root);
+    let base_folder: Arc<Path> = root.into();
     let mut base: Option<Place> = None;
     for (index, record) in reader(&bytes).byte_records().enumerate() {
         let line = index as u64 + 2;
@@ -152,7 +154,7 @@ fn read(table: &Path, root: &Path, how: &Reading, builder: &mut Builder) -> Resu
         };
         let base = base.get_or_insert_with(|| Place::find(folder, path, split));
         let file = base.file(path);
-        let mut sample = in_file(root, file, builder.class(label));
+        let mut sample = in_file(&base_folder, file, builder.class(label));
         sample.group = columns.group.map(field).transpose()?.map(Into::into);
         builder.push(split, sample);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{class_name, dataset_name, in_file};
 use crate::base::units::list;
@@ -26,6 +27,7 @@ pub fn open(root: &Path) -> Result<Dataset> {
     if train.is_none() {
         check_names(root)?;
     }
+    let base: Arc<Path> = root.into();
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
     let mut classes: Vec<String> = Vec::new();
     for (split, folder) in Split::ALL.into_iter().zip(&roots) {
@@ -43,12 +45,13 @@ pub fn open(root: &Path) -> Result<Dataset> {
                 .cause(format!("training has no such class: it has {}", list(&classes, 8))));
             };
             for path in paths {
-                splits[split as usize].push(in_file(root, path, label as u32));
+                splits[split as usize].push(in_file(&base, path, label as u32));
             }
         }
     }
     let single_tree = train.is_none();
     let (name, path) = (dataset_name(root), Some(root.to_owned()));
+    let splits = splits.map(Arc::new);
     Ok(Dataset { name, path, classes, single_tree, splits })
 }
 

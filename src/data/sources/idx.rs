@@ -108,7 +108,7 @@ pub(super) fn open(folder: &Path) -> Result<Dataset> {
                 .cause("no training image has it"));
             };
             splits[pair.split as usize].push(Sample {
-                key: format!("{name}#{index}"),
+                key: format!("{name}#{index}").into(),
                 label: class as u32,
                 group: None,
                 source: Source::Memory(Arc::clone(&store), index),
@@ -117,7 +117,7 @@ pub(super) fn open(folder: &Path) -> Result<Dataset> {
     }
     let classes = class_names(folder, &used)?;
     let (name, path) = (dataset_name(folder), Some(folder.to_owned()));
-    Ok(Dataset { name, path, classes, single_tree: false, splits })
+    Ok(Dataset { name, path, classes, single_tree: false, splits: splits.map(Arc::new) })
 }
 
 fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {

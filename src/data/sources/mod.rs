@@ -12,6 +12,7 @@ mod tar;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -153,7 +154,7 @@ struct Builder {
     names: Vec<String>,
     numbers: HashMap<String, u32>,
     splits: [Vec<Sample>; 3],
-    /// Whether every sample came with its split.
+    /// Whether any sample came with its split.
     any_split: bool,
 }
 
@@ -192,7 +193,7 @@ impl Builder {
             path: Some(path.to_owned()),
             classes,
             single_tree: !self.any_split,
-            splits,
+            splits: splits.map(Arc::new),
         };
         check_training(&dataset, path)?;
         Ok(dataset)
@@ -234,8 +235,11 @@ fn check_training(dataset: &Dataset, path: &Path) -> Result<()> {
 }
 
 /// A sample whose pixels lie in a file of their own.
-fn in_file(root: &Path, path: PathBuf, label: u32) -> Sample {
+fn in_file(root: &Arc<Path>, path: PathBuf, label: u32) -> Sample {
     let below = path.strip_prefix(root).unwrap_or(&path);
     let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    Sample { key: parts.join("/"), label, group: None, source: Source::File(path) }
+    let key: Box<str> = parts.join("/").into();
+    let source =
+        if root.join(&*key) == path { Source::Below(Arc::clone(root)) } else { Source::File(path) };
+    Sample { key, label, group: None, source }
 }

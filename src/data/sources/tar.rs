@@ -70,7 +70,7 @@ fn read(path: &Path, builder: &mut Builder) -> Result<()> {
             (named.or_else(|| split_named(&file)), class)
         };
         let sample = Sample {
-            key: format!("{file}/{}", name.trim_start_matches("./")),
+            key: format!("{file}/{}", name.trim_start_matches("./")).into(),
             label: builder.class(&class),
             group: None,
             source: Source::Part(Arc::clone(&archive), offset, len),

@@ -1,0 +1,314 @@
+//! `tinderbox datasets check`
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::Context;
+use super::output::{Rows, print, print_json};
+use crate::base::units::{percent, plural, thousands};
+use crate::base::{Error, Result, files};
+use crate::config::Reading;
+use crate::data::{self, Dataset, Findings, Sample, Split, Want, inspect, load, thumbnail};
+use crate::events::Counter;
+use crate::report::{self, Pair};
+
+/// What is checked, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A data set's name or a path.
+    pub dataset: String,
+    /// How its files are read.
+    pub reading: Reading,
+    /// The share of the images that may fail to decode.
+    pub max_bad: f64,
+}
+
+/// Examples of each kind that are named; `--verbose` and `--json` name all.
+const NAMED: usize = 5;
+/// Classes in the table without `--verbose`.
+const CLASSES: usize = 20;
+/// Pairs in the picture, and the side of each of its images.
+const PAIRS: usize = 32;
+const SIDE: usize = 160;
+
+/// One thing that was found.
+struct Line {
+    /// Whether it would spoil a training.
+    fails: bool,
+    said: String,
+    examples: Vec<String>,
+}
+
+/// Decodes every sample, says what the data set holds and what would spoil a training, draws the
+/// pairs that are most alike, and keeps which samples belong together for later trainings.
+///
+/// # Errors
+/// If the data set cannot be read, or something would spoil a training.
+pub fn run(context: &Context, options: &Options) -> Result<()> {
+    options.reading.check()?;
+    let dataset = data::open(&options.dataset, &context.folders, &options.reading)?;
+    let counter = Counter::start(context.verbosity, "checking", dataset.len());
+    let findings = inspect(&dataset, |done| counter.at(done));
+    counter.finish();
+    let samples: Vec<&Sample> = dataset.samples().collect();
+    let lines = lines(&dataset, &samples, &findings, options.max_bad);
+    let picture = draw(context, &dataset, &samples, &findings)?;
+    let kept = data::keep_together(&context.folders, &dataset, &samples, &findings);
+    if context.json {
+        print_json(&object(&dataset, &samples, &findings, picture.as_ref()))?;
+    } else {
+        print(&text(context, &dataset, &findings, &lines))?;
+        if let Some(path) = &picture {
+            print(&format!("pictures  {}\n", path.display()))?;
+        }
+        if let Err(error) = kept {
+            print(&format!(
+                "warning: {error}: later trainings do not know what belongs together\n"
+            ))?;
+        }
+    }
+    let fails = lines.iter().filter(|line| line.fails).count();
+    if fails == 0 {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "{} would spoil a training on `{}`",
+        plural(fails, "finding", "findings"),
+        dataset.name
+    ))
+    .hint("each line above that begins with `fail` says what; `--json` names every file"))
+}
+
+/// A sample as people name it.
+fn name(dataset: &Dataset, samples: &[&Sample], index: usize) -> String {
+    let sample = samples[index];
+    match split_of(dataset, index) {
+        // The path begins with the split where the folders or files do.
+        split if sample.key.starts_with(split.name()) || dataset.single_tree => {
+            sample.key.to_string()
+        }
+        split => format!("{}: {}", split.name(), sample.key),
+    }
+}
+
+fn split_of(dataset: &Dataset, index: usize) -> Split {
+    let [train, val, _] = Split::ALL.map(|split| dataset.split(split).len());
+    match index {
+        i if i < train => Split::Train,
+        i if i < train + val => Split::Val,
+        _ => Split::Test,
+    }
+}
+
+/// All findings as lines, those that fail first.
+fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64) -> Vec<Line> {
+    let name = |index: usize| name(dataset, samples, index);
+    let pair = |[a, b]: &[usize; 2]| format!("{} and {}", name(*a), name(*b));
+    let class = |index: usize| &dataset.classes[samples[index].label as usize];
+    let share = found.bad.len() as f64 / samples.len().max(1) as f64;
+    let mut lines = Vec::new();
+    let mut add = |fails: bool, count: usize, said: String, examples: Vec<String>| {
+        if count > 0 {
+            lines.push(Line { fails, said, examples });
+        }
+    };
+    add(
+        true,
+        found.leaks.len(),
+        format!("{} in two splits", plural(found.leaks.len(), "picture is", "pictures are")),
+        found.leaks.iter().map(pair).collect(),
+    );
+    let torn = &found.torn_groups;
+    add(
+        true,
+        torn.len(),
+        format!("{} in two splits", plural(torn.len(), "group is", "groups are")),
+        torn.iter()
+            .map(|(group, members)| {
+                format!("`{group}`: {} and {}", name(members[0]), name(members[1]))
+            })
+            .collect(),
+    );
+    add(
+        true,
+        found.conflicts.len(),
+        format!("{} two labels", plural(found.conflicts.len(), "picture has", "pictures have")),
+        found
+            .conflicts
+            .iter()
+            .map(|[a, b]| {
+                format!("{} is `{}`, {} is `{}`", name(*a), class(*a), name(*b), class(*b))
+            })
+            .collect(),
+    );
+    let missing = found.missing();
+    add(
+        missing.iter().any(|(_, split)| *split == Split::Train),
+        missing.len(),
+        format!("{} no images in a split", plural(missing.len(), "class has", "classes have")),
+        missing
+            .iter()
+            .map(|(class, split)| format!("`{}` in {}", dataset.classes[*class], split.name()))
+            .collect(),
+    );
+    add(
+        share > max_bad,
+        found.bad.len(),
+        format!(
+            "{} of {} not decode ({})",
+            thousands(found.bad.len() as u64),
+            plural(samples.len(), "image does", "images do"),
+            percent(share)
+        ),
+        found.bad.iter().map(|(index, reason)| format!("{}: {reason}", name(*index))).collect(),
+    );
+    add(
+        false,
+        found.copies.len(),
+        format!(
+            "{} of another image",
+            plural(found.surplus(), "image is a copy", "images are copies")
+        ),
+        found
+            .copies
+            .iter()
+            .map(|copies| copies.iter().map(|&copy| name(copy)).collect::<Vec<_>>().join(" = "))
+            .collect(),
+    );
+    add(
+        false,
+        found.twins.len(),
+        format!(
+            "{} nearly the same",
+            plural(found.twins.len(), "pair of images is", "pairs of images are")
+        ),
+        found.twins.iter().map(|t| pair(&[t.first, t.second])).collect(),
+    );
+    lines.sort_by_key(|line| !line.fails);
+    lines
+}
+
+fn text(context: &Context, dataset: &Dataset, found: &Findings, lines: &[Line]) -> String {
+    let all = context.verbosity == crate::events::Verbosity::Verbose;
+    let counts = Split::ALL.map(|split| dataset.split(split).len());
+    let mut rows = Rows::new(&["CLASS", ">TRAIN", ">VAL", ">TEST"]);
+    let show = |count: usize| if count == 0 { "-".to_owned() } else { thousands(count as u64) };
+    let shown = if all { usize::MAX } else { CLASSES };
+    for (class, counts) in dataset.classes.iter().zip(&found.counts).take(shown) {
+        let [train, val, test] = counts.map(show);
+        rows.row([class.clone(), train, val, test]);
+    }
+    if dataset.classes.len() > shown {
+        rows.row([format!("and {} more", dataset.classes.len() - shown)]);
+    }
+    let [train, val, test] = counts.map(show);
+    rows.row(["all".to_owned(), train, val, test]);
+    let mut text = rows.text();
+    if let (Some(sizes), Some([narrow, wide])) = (found.sizes, found.aspects) {
+        let [small, middle, large] = sizes.map(|[height, width]| format!("{width}x{height}"));
+        let mixed = format!(
+            "{small} to {large}, half of them up to {middle}; width to height {narrow:.2} to {wide:.2}"
+        );
+        text += &format!("\nsizes     {}\n", if small == large { small } else { mixed });
+        let figures = |f: [f64; 3]| f.map(|f| format!("{f:.3}")).join(" ");
+        text += &format!(
+            "colours   mean {}, deviation {} (red, green, blue)\n",
+            figures(found.mean),
+            figures(found.std)
+        );
+    }
+    text += "\n";
+    if lines.is_empty() {
+        text += "ok    nothing found: every image decodes, none is there twice\n";
+    }
+    for line in lines {
+        text += &format!("{}  {}\n", if line.fails { "fail" } else { "warn" }, line.said);
+        let shown = if all { usize::MAX } else { NAMED };
+        for example in line.examples.iter().take(shown) {
+            text += &format!("      {example}\n");
+        }
+        if line.examples.len() > shown {
+            text +=
+                &format!("      and {} more\n", thousands((line.examples.len() - shown) as u64));
+        }
+    }
+    text
+}
+
+fn object(
+    dataset: &Dataset,
+    samples: &[&Sample],
+    found: &Findings,
+    picture: Option<&PathBuf>,
+) -> Value {
+    let one = |index: usize| {
+        json!({
+            "path": samples[index].key, "split": split_of(dataset, index).name(),
+            "class": dataset.classes[samples[index].label as usize],
+        })
+    };
+    let pairs = |pairs: &[[usize; 2]]| -> Vec<Value> {
+        pairs.iter().map(|pair| json!(pair.map(one))).collect()
+    };
+    let class = |(name, counts): (&String, &[usize; 3])| json!({ "class": name, "train": counts[0], "val": counts[1], "test": counts[2] });
+    let bad = |(index, reason): &(usize, String)| {
+        let mut sample = one(*index);
+        sample["reason"] = reason.as_str().into();
+        sample
+    };
+    json!({
+        "dataset": dataset.name, "images": samples.len(),
+        "classes": dataset.classes.iter().zip(&found.counts).map(class).collect::<Vec<_>>(),
+        "sizes": found.sizes, "aspects": found.aspects, "mean": found.mean, "std": found.std,
+        "bad": found.bad.iter().map(bad).collect::<Vec<_>>(),
+        "leaks": pairs(&found.leaks),
+        "conflicts": pairs(&found.conflicts),
+        "torn_groups": found.torn_groups.iter().map(|(group, members)| {
+            json!({ "group": group, "samples": members.iter().map(|&i| one(i)).collect::<Vec<_>>() })
+        }).collect::<Vec<_>>(),
+        "copies": found.copies.iter().map(|copies| {
+            copies.iter().map(|&copy| one(copy)).collect::<Vec<_>>()
+        }).collect::<Vec<_>>(),
+        "twins": found.twins.iter().map(|twins| json!({
+            "samples": [one(twins.first), one(twins.second)], "difference": twins.difference,
+        })).collect::<Vec<_>>(),
+        "picture": picture,
+    })
+}
+
+/// Draws the pairs that matter most: leaks, then wrong labels, then twins, the most alike first.
+fn draw(
+    context: &Context,
+    dataset: &Dataset,
+    samples: &[&Sample],
+    found: &Findings,
+) -> Result<Option<PathBuf>> {
+    let mut twins = found.twins.clone();
+    twins.sort_by(|a, b| a.difference.total_cmp(&b.difference));
+    let leaks = found.leaks.iter().map(|pair| (*pair, "in two splits"));
+    let conflicts = found.conflicts.iter().map(|pair| (*pair, "two labels"));
+    let twins = twins.iter().map(|t| ([t.first, t.second], "nearly the same"));
+    let mut chosen: Vec<([usize; 2], &str)> = Vec::new();
+    for (pair, why) in leaks.chain(conflicts).chain(twins) {
+        if chosen.len() < PAIRS && chosen.iter().all(|(other, _)| *other != pair) {
+            chosen.push((pair, why));
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    let mut pairs = Vec::new();
+    for (pair, why) in chosen {
+        let both = pair.map(|i| load(samples[i], Want { channels: 3, least: [SIDE; 2] }));
+        if let [Ok(left), Ok(right)] = both {
+            let images = [left, right].map(|image| thumbnail(&image, SIDE));
+            let names = pair.map(|i| name(dataset, samples, i));
+            pairs.push(Pair { images, names, why: why.to_owned() });
+        }
+    }
+    let path = context.folders.images.join(format!("{}-check.png", dataset.name));
+    files::make_folder(&context.folders.images)?;
+    files::replace(&path, &report::pairs(&pairs)?)?;
+    Ok(Some(path))
+}

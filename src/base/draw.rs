@@ -24,6 +24,8 @@ pub enum Purpose {
     Color = 8,
     /// Which samples a picture shows.
     Pick = 9,
+    /// The planes on whose sides a picture's fingerprint lies.
+    Fingerprint = 11,
     /// Data that is made up, for benchmarks and tests.
     Synthetic = 10,
 }

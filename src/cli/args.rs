@@ -167,6 +167,9 @@ pub(super) struct EvaluateArgs {
     /// Which images [default: test, else val; all of a data set without splits]
     #[arg(long, value_parser = ["train", "val", "test", "all"])]
     split: Option<String>,
+    /// Also evaluate on images that the model was trained on: no test
+    #[arg(long)]
+    allow_leak: bool,
     #[command(flatten)]
     compute: Compute,
 }
@@ -290,8 +293,8 @@ impl From<CheckArgs> for check::Options {
 
 impl From<EvaluateArgs> for evaluate::Options {
     fn from(args: EvaluateArgs) -> Self {
-        let EvaluateArgs { run, dataset, split, compute } = args;
-        Self { run, dataset, split, compute: compute.into() }
+        let EvaluateArgs { run, dataset, split, allow_leak, compute } = args;
+        Self { run, dataset, split, allow_leak, compute: compute.into() }
     }
 }
 

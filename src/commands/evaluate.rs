@@ -27,6 +27,8 @@ pub struct Options {
     /// `train`, `val`, `test` or `all`; test where there is such a split, else validation, where
     /// not given.
     pub split: Option<String>,
+    /// Whether images that the model was trained on are evaluated too.
+    pub allow_leak: bool,
     /// What computes.
     pub compute: Compute,
 }
@@ -59,13 +61,25 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
             list(&names, 3)
         ));
     }
+    let leaks = if matches!(split, "train" | "val") { Vec::new() } else { leaks(&file, &samples) };
+    if !options.allow_leak && matches!(options.split.as_deref(), None | Some("test")) {
+        refuse(&leaks, samples.len())?;
+    }
     let scores = scores(&answers, &package.classes);
     if context.json {
         return print_json(&json!({
             "model": file, "dataset": dataset.name, "split": split, "scores": scores, "bad": names.len(),
+            "leaks": leaks.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         }));
     }
-    print(&table(&scores, &dataset.name, split))
+    print(&table(&scores, &dataset.name, split))?;
+    if leaks.is_empty() {
+        return Ok(());
+    }
+    print(&format!(
+        "\nno test: the model was trained on {} of these images\n",
+        thousands(leaks.len() as u64)
+    ))
 }
 
 /// The data set with the splits that training made: with the run's seed where its `run.toml` is
@@ -94,23 +108,42 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
                 .is_ok_and(|other| other.path == dataset.path);
         if same {
             let complete = Split::ALL.iter().all(|&split| !dataset.split(split).is_empty());
-            add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
-            if !complete && options.split.as_deref() != Some("all") {
-                check_lock(&file.with_file_name("dataset.lock"), &dataset)?;
+            let lock = file.with_file_name("dataset.lock");
+            if !complete && lock.is_file() && options.split.as_deref() != Some("all") {
+                lock::apply(&mut dataset, &files::read_text(&lock)?, false)?;
+            } else {
+                add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
             }
         }
     }
     Ok(dataset)
 }
 
-/// A split that was made by training can be made again only from the same files.
-fn check_lock(path: &Path, dataset: &Dataset) -> Result<()> {
-    if !path.is_file() || files::read_text(path)? == lock(dataset) {
-        return Ok(());
-    }
-    Err(Error::input(format!("the data set `{}` has changed since the training", dataset.name))
-        .cause("its test and validation images could be among those that were learned")
-        .hint("restore it, evaluate a folder of new images, or take everything with `--split all`"))
+/// The images that the model was trained or chosen on, by what their files hold.
+fn leaks(file: &Path, samples: &Samples) -> Vec<(String, String)> {
+    let Ok(text) = files::read_text(&file.with_file_name("dataset.lock")) else {
+        return Vec::new();
+    };
+    let learned = lock::learned_contents(&text);
+    let of = |index: u32| {
+        let sample = samples.get(index);
+        let twin = learned.get(&samples.content(index).map(lock::hex)?)?;
+        Some((sample.key.to_string(), twin.clone()))
+    };
+    (0..samples.len() as u32).filter_map(of).collect()
+}
+
+/// Figures on images that were learned are no test.
+fn refuse(leaks: &[(String, String)], images: usize) -> Result<()> {
+    let Some((name, twin)) = leaks.first() else { return Ok(()) };
+    let same = if name == twin { String::new() } else { format!(" (as `{twin}`)") };
+    Err(Error::input(format!(
+        "the model was trained on {} of {}",
+        thousands(leaks.len() as u64),
+        plural(images, "image", "images")
+    ))
+    .cause(format!("among them `{name}`{same}"))
+    .hint("take them out, or get figures that are no test with `--allow-leak`"))
 }
 
 /// The samples of the split that was asked for, or of the one that says most.

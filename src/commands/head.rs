@@ -56,6 +56,7 @@ impl Session<'_> {
             let why = if why.is_empty() { why } else { format!("  ({why})") };
             out.say(&format!("{name:width$}  {what}{why}"));
         }
+        self.notes.iter().for_each(|note| out.say(&format!("warning: {note}")));
         if let Some(warning) = warning {
             out.say(&format!("warning: {warning}"));
         }
@@ -89,6 +90,17 @@ impl Session<'_> {
             ("threads".to_owned(), (self.plan.settings.compute_threads() as i64).into()),
             ("loader-threads".to_owned(), (self.plan.loader_threads as i64).into()),
         ])
+    }
+
+    /// Writes `dataset.lock` with the contents that are known by now.
+    pub(super) fn keep_lock(&self, places: &Places) -> Result<()> {
+        let path = places.models.path().join("dataset.lock");
+        let older = files::read_text(&path).ok();
+        let text = self.lock.text(&self.dataset, &self.samples, older.as_deref());
+        if older.as_deref() == Some(&text) {
+            return Ok(());
+        }
+        files::replace(&path, text.as_bytes())
     }
 
     /// What is written before the first step: settings, lock, log, and the picture of a batch.
@@ -131,7 +143,7 @@ impl Session<'_> {
             times.push(time.into());
         }
         files::replace(&folder.join("run.toml"), write(&self.resolved, &record)?.as_bytes())?;
-        files::replace(&folder.join("dataset.lock"), self.lock.as_bytes())?;
+        self.keep_lock(places)?;
         let log = folder.join("events.jsonl");
         if let Some(state) = state {
             out.log_to(Log::resume(&log)?);

@@ -1,17 +1,19 @@
 //! What the settings leave open is decided by the data: from resolved settings to a frozen plan.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::fit::Need;
-use crate::base::units::{list, thousands};
-use crate::base::{Error, Result, hash};
+use crate::base::units::{list, plural, thousands};
+use crate::base::{Error, Result, files};
 use crate::config::{
     Amount, Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
 };
 use crate::data::{
-    Dataset, Look, Order, Samples, Split, Want, Work, add_missing_splits, apply_together, open,
-    statistics,
+    Dataset, Lock, Look, Order, Samples, Split, Want, Work, add_missing_splits, apply_together,
+    lock, open, statistics,
 };
+use crate::format::locate_run;
 use crate::model::check_name;
 use crate::ops::device::Chosen;
 use crate::ops::memory;
@@ -47,15 +49,39 @@ fn evaluation_batch(input: [usize; 3]) -> usize {
     ((1 << 24) / input.iter().product::<usize>()).clamp(1, 256)
 }
 
-/// A data set whose splits are complete.
+/// A data set whose splits are complete, and what there is to say about that: those of the lock in
+/// the file `own`, else those of the run that `--lock` names, else those that the data have, and
+/// for what they have not, new ones.
 ///
 /// # Errors
 /// If it cannot be used.
-pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
+pub fn open_split(
+    settings: &Settings,
+    folders: &Folders,
+    own: Option<&Path>,
+) -> Result<(Dataset, Vec<String>)> {
     let mut dataset = open(&settings.dataset, folders, &settings.reading())?;
+    let named = settings.lock.as_deref().filter(|_| own.is_none());
+    let named = named.map(|run| locate_run(run, &folders.models)).transpose()?;
+    let named = named.map(|folder| folder.join("dataset.lock"));
+    if let Some(path) = named.as_deref().or(own) {
+        let text = files::read_text(path)?;
+        let changes = lock::apply(&mut dataset, &text, named.is_some())?;
+        let mut said = Vec::new();
+        for (names, what) in [
+            (&changes.changed, "other than when the split was made"),
+            (&changes.added, "not in that split and left out"),
+        ] {
+            if !names.is_empty() {
+                let count = plural(names.len(), "image is", "images are");
+                said.push(format!("{count} {what}: {}", list(names, 3)));
+            }
+        }
+        return Ok((dataset, said));
+    }
     let _ = apply_together(folders, &mut dataset);
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
-    Ok(dataset)
+    Ok((dataset, Vec::new()))
 }
 
 /// The plan for training on `dataset`, whose lock is `lock`, on a device, and the samples of its
@@ -66,7 +92,7 @@ pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
 pub fn plan(
     resolved: &Resolved,
     dataset: &Dataset,
-    lock: &str,
+    lock: &Lock,
     device: &Chosen,
 ) -> Result<(Plan, [Arc<Samples>; 3])> {
     let settings = resolved.settings.clone();
@@ -112,7 +138,7 @@ pub fn plan(
         batch,
         micro_batch,
         steps_per_epoch: images.div_ceil(batch),
-        dataset_hash: hash(lock.as_bytes()),
+        dataset_hash: lock.hash.clone(),
         preprocessing,
         settings,
     };

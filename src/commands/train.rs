@@ -1,6 +1,7 @@
 //! `tinderbox train`
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::base::files;
 use crate::base::units::{bytes, duration, percent, plural, thousands};
 use crate::base::{Error, Result};
 use crate::config::{Given, Plan, Resolved, resolve};
-use crate::data::{Dataset, Split, Work, is_there, lock};
+use crate::data::{Dataset, Lock, Samples, Split, Work, is_there};
 use crate::doctor;
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::{Event, Reporter};
@@ -73,7 +74,10 @@ pub struct Session<'a> {
     pub(super) device: device::Chosen,
     clock: Stopwatch,
     pub(super) dataset: Dataset,
-    pub(super) lock: String,
+    pub(super) lock: Lock,
+    pub(super) samples: [Arc<Samples>; 3],
+    /// What there is to say about the data.
+    pub(super) notes: Vec<String>,
     pub(super) plan: Plan,
     pub(super) train: Work,
     pub(super) val: Work,
@@ -91,11 +95,14 @@ impl<'a> Session<'a> {
         let folders = &context.folders;
         doctor::require_outputs(folders)?;
         let name = &resolved.settings.dataset;
-        let dataset = open_split(&resolved.settings, folders).map_err(|error| {
+        let own = resumed.as_ref().map(|run| run.folder.path().join("dataset.lock"));
+        let own = own.filter(|path| path.is_file());
+        let opened = open_split(&resolved.settings, folders, own.as_deref());
+        let (dataset, notes) = opened.map_err(|error| {
             let found = is_there(name, folders);
             if found { error } else { doctor::explain_missing(error, name, folders) }
         })?;
-        let lock = lock(&dataset);
+        let lock = Lock::of(&dataset);
         let (plan, samples) = plan(&resolved, &dataset, &lock, &device)?;
         let train = training_work(&plan, &samples[0]);
         let [val, test] = [1, 2].map(|i| evaluation_work(&samples[i], &plan.preprocessing));
@@ -107,6 +114,8 @@ impl<'a> Session<'a> {
             clock,
             dataset,
             lock,
+            samples,
+            notes,
             plan,
             train,
             val,
@@ -151,6 +160,7 @@ impl<'a> Session<'a> {
         };
         let from = self.resumed.as_mut().and_then(|run| run.saved.take());
         let outcome = train(network, from, &job, &mut out);
+        self.keep_lock(&places)?; // by now contents are known
         memory::give_back(); // answers and pictures need little of what a step needs
         out.finish();
         let outcome = outcome?;
@@ -214,6 +224,7 @@ impl<'a> Session<'a> {
             test_top1: test.as_ref().map(|test| test.top1),
             seconds: self.clock.seconds(),
         })?;
+        self.keep_lock(places)?;
         let history = &outcome.state.history;
         pictures::after(&places.images, shown, &answers, &self.plan.classes, history)?;
         Ok(test)

@@ -15,7 +15,7 @@ use crate::base::process::itself;
 use crate::base::units::thousands;
 use crate::base::{Error, Result, files, hash};
 use crate::config::{Interval, Plan, Resolved, resolve, write};
-use crate::data::lock;
+use crate::data::Lock;
 use crate::format::{File, decode};
 use crate::train::RunFolder;
 
@@ -36,9 +36,9 @@ pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
     }
     let mut resolved = resolve(request.config.as_deref(), request.given)?;
     let chosen = choose(resolved.settings.device.parse()?, resolved.settings.kernels)?;
-    let dataset = open_split(&resolved.settings, &context.folders)?;
+    let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
     let (Plan { steps_per_epoch, model, .. }, _) =
-        plan(&resolved, &dataset, &lock(&dataset), &chosen)?;
+        plan(&resolved, &dataset, &Lock::of(&dataset), &chosen)?;
     let settings = &mut resolved.settings;
     settings.epochs = settings.epochs.max((ROOM * steps).div_ceil(steps_per_epoch));
     settings.checkpoint_every = Interval::Steps(steps);

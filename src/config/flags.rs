@@ -166,6 +166,7 @@ pub const FLAGS: &[Flag] = &[
         "PATTERN",
         "What stays in one split: a pattern in the path, as `(patient[0-9]+)`, or a column",
     ),
+    flag(DATA, "lock", Text, "RUN", "Train on exactly the split of another run"),
     flag(
         DATA,
         "augment",
@@ -240,6 +241,7 @@ mod tests {
             format: Some(Format::Csv),
             columns: Some(String::new()),
             group: Some(String::new()),
+            lock: Some(String::new()),
             model: Some(String::new()),
             size: Some(1),
             micro_batch: Some(crate::config::Amount::AUTO),

@@ -33,7 +33,8 @@ pub struct Plan {
 }
 
 /// Settings that change no result, or that a continued training may have anew.
-const FREE: [&str; 10] = [
+const FREE: [&str; 11] = [
+    "lock",
     "dataset",
     "device",
     "threads",

@@ -115,6 +115,8 @@ pub struct Settings {
     pub columns: Option<String>,
     /// A pattern that finds a sample's group in its path, or the name of a column of groups.
     pub group: Option<String>,
+    /// The run whose split is used again.
+    pub lock: Option<String>,
     /// The network: `cnn` for small images, else `mobilenet_v2`.
     pub model: Option<String>,
     /// Height and width of the images in pixels.
@@ -188,6 +190,7 @@ impl Default for Settings {
             format: None,
             columns: None,
             group: None,
+            lock: None,
             model: None,
             size: None,
             channels: None,

@@ -95,9 +95,15 @@ impl Store {
     /// Image `index` with the given number of channels.
     #[must_use]
     pub fn pixels(&self, index: usize, channels: usize) -> Pixels {
-        let size = self.height * self.width * self.channels;
-        let data = self.data[index * size..(index + 1) * size].to_vec();
+        let data = self.bytes(index).to_vec();
         Pixels::new(self.width, self.height, self.channels, data).with_channels(channels)
+    }
+
+    /// The bytes of image `index`, `[H, W, C]`.
+    #[must_use]
+    pub fn bytes(&self, index: usize) -> &[u8] {
+        let size = self.height * self.width * self.channels;
+        &self.data[index * size..(index + 1) * size]
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) fn load_with_content(sample: &Sample, want: Want) -> Result<([u8; 16]
 }
 
 /// The first 16 bytes of BLAKE3.
-fn content(bytes: &[u8]) -> [u8; 16] {
+pub(super) fn content(bytes: &[u8]) -> [u8; 16] {
     let mut content = [0; 16];
     content.copy_from_slice(&digest(bytes)[..16]);
     content
@@ -90,7 +90,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The bytes of a sample's image file.
-fn read(sample: &Sample) -> Result<Vec<u8>, String> {
+pub(super) fn read(sample: &Sample) -> Result<Vec<u8>, String> {
     match &sample.source {
         Source::Below(_) | Source::File(_) => read_file(&sample.path().unwrap_or_default()),
         Source::Part(archive, offset, len) if *len <= MOST_FILE_BYTES => {

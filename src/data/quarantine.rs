@@ -2,7 +2,7 @@
 //! next sample of its class in index order.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::catalogue::{Sample, Source};
 use super::decode::{self, Want};
@@ -26,6 +26,8 @@ pub struct Samples {
     /// The indices of each class's samples, rising.
     members: Vec<Vec<u32>>,
     bad: Mutex<HashMap<u32, String>>,
+    /// What each sample's file held when it was decoded.
+    contents: Vec<OnceLock<[u8; 16]>>,
 }
 
 impl Samples {
@@ -37,7 +39,18 @@ impl Samples {
         for (index, sample) in samples.iter().enumerate() {
             members[sample.label as usize].push(index as u32);
         }
-        Arc::new(Self { all: samples, members, bad: Mutex::default() })
+        let contents = samples.iter().map(|_| OnceLock::new()).collect();
+        Arc::new(Self { all: samples, members, bad: Mutex::default(), contents })
+    }
+
+    /// What the file of sample `index` held, once it was decoded, or what its pixels in memory are:
+    /// the first 16 bytes of BLAKE3.
+    #[must_use]
+    pub fn content(&self, index: u32) -> Option<[u8; 16]> {
+        match &self.get(index).source {
+            Source::Memory(store, image) => Some(decode::content(store.bytes(*image))),
+            _ => self.contents[index as usize].get().copied(),
+        }
     }
 
     /// How many there are.
@@ -110,7 +123,16 @@ impl Samples {
         if let Some(reason) = self.bad.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
             return Err(reason.clone());
         }
-        decode::load(sample, want).inspect_err(|reason| {
+        let known = &self.contents[index as usize];
+        let loaded = if known.get().is_some() {
+            decode::load(sample, want)
+        } else {
+            decode::load_with_content(sample, want).map(|(content, pixels)| {
+                known.get_or_init(|| content);
+                pixels
+            })
+        };
+        loaded.inspect_err(|reason| {
             self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(index, reason.clone());
         })
     }

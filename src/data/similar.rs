@@ -1,15 +1,21 @@
 //! Which pictures are the same, or nearly: copied, scaled, saved again, made brighter.
 //!
-//! A picture's fingerprint is a thumbnail of 16 x 16 grey values and 128 bits that say where it gets
-//! brighter, from left to right and from top to bottom (a difference hash, after Krawetz, 2013).
-//! Pictures whose bits nearly agree are candidates; their thumbnails decide.
+//! A picture's fingerprint is a thumbnail of 16 x 16 grey values and 128 bits: the sides of as many
+//! random planes on which the thumbnail lies, its brightness left out (Charikar, 2002: the share of
+//! bits that differ is the angle between two thumbnails). Pictures whose bits nearly agree are
+//! candidates; their thumbnails decide.
 
+use std::sync::OnceLock;
+
+use crate::base::draw::{Draw, Purpose};
 use crate::base::{Filter, Pixels};
 
 /// Side of a thumbnail.
 const SIDE: usize = 16;
 /// Bits that may differ between candidates, of 128.
-const MOST_BITS: u32 = 12;
+const MOST_BITS: u32 = 14;
+/// A picture with contrast differs somewhere by so much from its mean: 4 grey levels, times 256.
+const LEAST_CONTRAST: i32 = 4 * 256;
 /// How often the bits are sorted, each time by others first, and how many neighbours are compared
 /// each time: work that grows with `n log n`, however many pictures are alike.
 const ORDERS: u32 = 8;
@@ -22,7 +28,8 @@ const MOST_CONTRAST: f32 = 0.1;
 /// What is remembered of a picture.
 #[derive(Clone, Debug)]
 pub struct Fingerprint {
-    bits: u128,
+    /// None where there is no contrast.
+    bits: Option<u128>,
     thumbnail: [u8; SIDE * SIDE],
 }
 
@@ -44,22 +51,18 @@ impl Fingerprint {
         let small = pixels.resized(pixels.whole(), [SIDE; 2], Filter::Bilinear).with_channels(1);
         let mut thumbnail = [0; SIDE * SIDE];
         thumbnail.copy_from_slice(&small.data);
-        // Sums of 2 x 2 pixels, compared with their neighbours around the edge.
-        const HALF: usize = SIDE / 2;
-        let block = |row: usize, column: usize| -> u32 {
-            let at = row % HALF * 2 * SIDE + column % HALF * 2;
-            [0, 1, SIDE, SIDE + 1].iter().map(|by| u32::from(thumbnail[at + by])).sum()
-        };
+        // Whole numbers: 256 times the difference from the mean.
+        let sum: i32 = thumbnail.iter().map(|&v| i32::from(v)).sum();
+        let apart = thumbnail.map(|v| i32::from(v) * (SIDE * SIDE) as i32 - sum);
         let mut bits = 0u128;
-        for row in 0..HALF {
-            for column in 0..HALF {
-                let here = block(row, column);
-                bits = bits << 2
-                    | u128::from(here < block(row, column + 1)) << 1
-                    | u128::from(here < block(row + 1, column));
-            }
+        for plane in planes() {
+            let signed = |(&value, up): (&i32, &bool)| if *up { value } else { -value };
+            let side: i32 = apart.iter().zip(plane).map(signed).sum();
+            bits = bits << 1 | u128::from(side > 0);
         }
-        Self { bits, thumbnail }
+        // A picture of one colour has no twins: every blank page would be one of every other.
+        let has_contrast = apart.iter().any(|value| value.abs() > LEAST_CONTRAST);
+        Self { bits: has_contrast.then_some(bits), thumbnail }
     }
 
     /// How far the thumbnails are apart, in grey levels without the brightness, where that is little.
@@ -79,14 +82,27 @@ impl Fingerprint {
     }
 }
 
-/// All pairs of twins that are found, sorted. Pictures without contrast have no twins: every blank
-/// page would be one of every other.
+/// The normals of the planes: a sign for each pixel.
+fn planes() -> &'static [[bool; SIDE * SIDE]; 128] {
+    static PLANES: OnceLock<Box<[[bool; SIDE * SIDE]; 128]>> = OnceLock::new();
+    PLANES.get_or_init(|| {
+        let mut planes = Box::new([[false; SIDE * SIDE]; 128]);
+        for (number, plane) in planes.iter_mut().enumerate() {
+            let draw = Draw::at(0, 0, number as u64, Purpose::Fingerprint);
+            for (pixel, up) in plane.iter_mut().enumerate() {
+                *up = draw.word(pixel as u32 / 32) >> (pixel % 32) & 1 == 1;
+            }
+        }
+        planes
+    })
+}
+
+/// All pairs of twins that are found, sorted.
 #[must_use]
 pub fn twins(prints: &[Option<Fingerprint>]) -> Vec<Twins> {
     let mut order: Vec<(u128, u32)> = (0..)
         .zip(prints)
-        .filter_map(|(index, print)| Some((print.as_ref()?.bits, index)))
-        .filter(|(bits, _)| *bits != 0)
+        .filter_map(|(index, print)| Some((print.as_ref()?.bits?, index)))
         .collect();
     let mut found = Vec::new();
     for _ in 0..ORDERS {
@@ -144,7 +160,6 @@ impl Sets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::draw::{Draw, Purpose};
 
     /// A landscape of its own for every number: smooth, so that scaling keeps it.
     fn scene(number: u64, height: usize, width: usize) -> Pixels {
@@ -167,7 +182,8 @@ mod tests {
     #[test]
     fn copies_that_were_scaled_or_made_brighter_are_twins_and_others_are_not() {
         let mut prints: Vec<_> = (0..200).map(|i| Fingerprint::of(&scene(i, 60, 80))).collect();
-        prints.push(Fingerprint::of(&scene(17, 33, 41)));
+        let whole = scene(17, 60, 80);
+        prints.push(Fingerprint::of(&whole.resized(whole.whole(), [33, 41], Filter::Lanczos)));
         let mut brighter = scene(90, 60, 80);
         brighter.data.iter_mut().for_each(|v| *v = v.saturating_add(25));
         prints.push(Fingerprint::of(&brighter));

@@ -86,8 +86,8 @@ impl Lab {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines
             .map(|line| {
-                let parts: Vec<&str> = line.splitn(4, '\t').collect();
-                (parts[0].to_owned(), parts[1].to_owned(), parts[3].to_owned())
+                let parts: Vec<&str> = line.splitn(6, '\t').collect();
+                (parts[0].to_owned(), parts[1].to_owned(), parts[5].to_owned())
             })
             .collect()
     }

@@ -19,6 +19,7 @@ mod draw;
 mod evaluate;
 mod example;
 mod files;
+mod firewall;
 mod help;
 mod hostile;
 mod kernels;

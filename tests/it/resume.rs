@@ -143,8 +143,21 @@ fn what_changes_the_result_is_said_and_what_cannot_change_is_refused() {
 fn a_run_is_not_continued_on_other_data_nor_where_there_is_none() {
     let lab = colours();
     lab.run("train colours --model mlp --epochs 4 --batch 8 --stop-after 7 --name x").good();
-    lab.write("datasets/colours/train/red/new.png", lab.read("datasets/colours/train/red/000.png"));
+    let (first, new) = ("datasets/colours/train/red/000.png", "datasets/colours/train/red/new.png");
+    let whole = lab.read(first);
+    lab.write(new, &whole);
+    let more = lab.run("train --resume x --stop-after 9").good();
+    assert!(more.stderr.contains("1 image is not in that split and left out"), "{}", more.stderr);
+    assert!(!more.stderr.contains("not exact"), "{}", more.stderr);
+    lab.write(first, [&whole[..], b"more"].concat());
     lab.run("train --resume x").fails(3, &["not those that the run was trained on"], "restore");
+    std::fs::remove_file(lab.path(first)).unwrap();
+    lab.run("train --resume x").fails(
+        3,
+        &["1 image of the split is not in", "red/000.png"],
+        "restore",
+    );
+    lab.write(first, &whole);
     lab.run("train --resume y").fails(3, &["no run `y`"], "did you mean `x`");
     lab.run("train --resume latest --models elsewhere").fails(3, &["no run in"], "--models");
     lab.make_folder("models/empty");

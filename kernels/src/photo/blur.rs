@@ -1,6 +1,6 @@
 //! Means of neighbours: blurring, and sharpening by going away from them.
 
-use super::{Image, Scratch, fma, round};
+use super::{Image, Scratch, byte, cut, fma, round};
 
 /// Values that are summed in registers while taps pass.
 const BLOCK: usize = 32;
@@ -109,7 +109,7 @@ fn blur_along(weights: &[f32], row: &[f32], channels: usize, target: &mut [u8]) 
             }
         }
         for (target, sum) in target.iter_mut().zip(sums) {
-            *target = round(sum) as i32 as u8;
+            *target = byte(round(sum));
         }
     }
 }
@@ -142,7 +142,7 @@ pub fn adjust_sharpness(image: &mut Image, factor: f64, scratch: &mut Scratch) {
             let sum = a + b + c + 4 * u16::from(*value);
             let smooth = f32::from((sum + 6) / 13);
             let exact = f32::from(*value);
-            *value = fma(smooth - exact, away, exact).clamp(0.0, 255.0) as u8;
+            *value = cut(fma(smooth - exact, away, exact));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Brightness, contrast, saturation and hue.
 
-use super::{Image, fma, table};
+use super::{Image, cut, floor, fma, table};
 
 /// Multiplies all values: 0 is black, 1 the image as it is.
 ///
@@ -22,7 +22,7 @@ pub fn adjust_contrast(image: &mut Image, factor: f64) {
         image.data.iter().map(|&value| u64::from(value)).sum()
     } else {
         let gray = Gray::new();
-        image.data.chunks_exact(3).map(|pixel| u64::from(gray.level(pixel))).sum()
+        image.colors().iter().map(|&pixel| u64::from(gray.level(pixel))).sum()
     };
     let mean = sum as f32 / (image.size[0] * image.size[1]) as f32;
     image.look_up(&table(|value| blend(value, mean, factor)));
@@ -40,11 +40,17 @@ pub fn adjust_saturation(image: &mut Image, factor: f64) {
     }
     let gray = Gray::new();
     let (own, other) = (factor as f32, (1.0 - factor) as f32);
-    for pixel in image.data.chunks_exact_mut(3) {
-        let level = f32::from(gray.level(pixel));
-        for value in pixel {
-            let blend = fma(level, other, f32::from(*value) * own);
-            *value = blend as u8;
+    let own: [f64; 256] = std::array::from_fn(|value| f64::from(value as f32 * own));
+    let other: [f64; 256] = std::array::from_fn(|level| level as f64 * f64::from(other));
+    let mut blends = [[0.0; 3]; PIXELS];
+    for pixels in image.colors().chunks_mut(PIXELS) {
+        for (pixel, blend) in pixels.iter().zip(&mut blends) {
+            let other = other[usize::from(gray.level(*pixel))];
+            *blend = pixel.map(|value| (own[usize::from(value)] + other) as f32);
+        }
+        let values = pixels.as_flattened_mut().iter_mut();
+        for (value, &blend) in values.zip(blends.as_flattened()) {
+            *value = cut(blend);
         }
     }
 }
@@ -61,8 +67,8 @@ pub fn rgb_to_grayscale(image: &mut Image) {
         return;
     }
     let gray = Gray::new();
-    for pixel in image.data.chunks_exact_mut(3) {
-        pixel.fill(gray.level(pixel));
+    for pixel in image.colors() {
+        *pixel = [gray.level(*pixel); 3];
     }
 }
 
@@ -85,15 +91,15 @@ impl Gray {
 
     /// The gray level of a pixel: two fused multiply-adds.
     #[inline(always)]
-    fn level(&self, pixel: &[u8]) -> u8 {
-        let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(usize::from);
+    fn level(&self, pixel: [u8; 3]) -> u8 {
+        let [red, green, blue] = pixel.map(usize::from);
         let sum = (self.red[red] + self.green[green]) as f32;
         (f64::from(sum) + self.blue[blue]) as f32 as u8
     }
 }
 
-/// Pixels whose hue is shifted at a time, each channel in an array of its own.
-const PIXELS: usize = 32;
+/// Pixels that are worked on at a time.
+const PIXELS: usize = 64;
 
 /// Shifts the hue by a share of the full circle: 0 changes nothing, 0.5 and -0.5 give the
 /// complementary colors. An image of one channel stays as it is.
@@ -105,85 +111,129 @@ pub fn adjust_hue(image: &mut Image, factor: f64) {
     if image.channels == 1 {
         return;
     }
-    let mut planes = [[0.0; PIXELS]; 3];
-    for pixels in image.data.chunks_mut(PIXELS * 3) {
-        for (i, pixel) in pixels.chunks_exact(3).enumerate() {
-            for (plane, &value) in planes.iter_mut().zip(pixel) {
-                plane[i] = f32::from(value);
-            }
+    // Each channel by itself, so that the arithmetic runs on neighbours.
+    let mut planes = [[0.0f32; PIXELS]; 3];
+    let mut bytes = [[0u8; PIXELS]; 3];
+    for pixels in image.colors().chunks_mut(PIXELS) {
+        let [reds, greens, blues] = &mut bytes;
+        for (pixel, ((r, g), b)) in pixels.iter().zip(reds.iter_mut().zip(greens).zip(blues)) {
+            [*r, *g, *b] = *pixel;
         }
-        shift_hue(&mut planes, factor as f32);
-        for (i, pixel) in pixels.chunks_exact_mut(3).enumerate() {
-            for (plane, value) in planes.iter().zip(pixel) {
-                *value = plane[i] as i32 as u8;
-            }
+        for (level, &byte) in planes.as_flattened_mut().iter_mut().zip(bytes.as_flattened()) {
+            *level = f32::from(byte);
+        }
+        // Two loops rather than one: both chains of operations are long, and a CPU works on as many
+        // colors at once as it can see ahead.
+        let [reds, greens, blues] = &mut planes;
+        for ((a, b), c) in reds.iter_mut().zip(&mut *greens).zip(&mut *blues) {
+            [*a, *b, *c] = rgb_to_hsv([*a, *b, *c]);
+        }
+        for ((a, b), c) in reds.iter_mut().zip(greens).zip(blues) {
+            [*a, *b, *c] = hsv_to_rgb([turn(*a, factor as f32), *b, *c]);
+        }
+        for (byte, &level) in bytes.as_flattened_mut().iter_mut().zip(planes.as_flattened()) {
+            *byte = cut(level);
+        }
+        let [reds, greens, blues] = &bytes;
+        for (pixel, ((r, g), b)) in pixels.iter_mut().zip(reds.iter().zip(greens).zip(blues)) {
+            *pixel = [*r, *g, *b];
         }
     }
 }
 
-/// To hue, saturation and value, along the hue, and back; levels before and after.
-///
-/// The ways there and back are those of `colorsys` in Python, in PIL's order of operations. What
-/// comes back is 0 to 1 but for the last bits, which 255.999 does not carry into another level.
-fn shift_hue(planes: &mut [[f32; PIXELS]; 3], shift: f32) {
-    let [reds, greens, blues] = planes;
-    for ((red, green), blue) in reds.iter_mut().zip(greens).zip(blues) {
-        let [r, g, b] = [*red, *green, *blue].map(|level| level * (1.0 / 255.0));
-        let (most, least) = (r.max(g).max(b), r.min(g).min(b));
-        let range = most - least;
-        // With all channels equal the range is 0, and the hue does not matter.
-        let by = if range == 0.0 { 1.0 } else { range };
-        let s = range / if range == 0.0 { 1.0 } else { most };
-        let (is_red, is_green) = (most == r, most == g);
-        let sector = if is_red {
-            0.0
-        } else if is_green {
-            2.0
-        } else {
-            4.0
-        };
-        let plus = if is_red {
-            b
-        } else if is_green {
-            r
-        } else {
-            g
-        };
-        let minus = if is_red {
-            g
-        } else if is_green {
-            b
-        } else {
-            r
-        };
-        let hue = (most - plus) / by + sector - (most - minus) / by;
-        let hue = hue * (1.0 / 6.0) + 1.0;
-        let hue = (if hue >= 1.0 { hue - 1.0 } else { hue }) + shift;
-        let hue = if hue >= 1.0 {
-            hue - 1.0
-        } else if hue < 0.0 {
-            hue + 1.0
-        } else {
-            hue
-        };
+/// Hue and saturation (0 to 1) and value of a color, as `colorsys` in Python has them, in PIL's
+/// order of operations. Levels are 0 to 255 before and 0 to 1 after.
+#[inline(always)]
+fn rgb_to_hsv(color: [f32; 3]) -> [f32; 3] {
+    let [r, g, b] = color.map(|level| level * (1.0 / 255.0));
+    let (most, least) = (larger(larger(r, g), b), smaller(smaller(r, g), b));
+    let range = most - least;
+    // Of a gray pixel, the numerators are 0, and the hue does not matter.
+    let saturation = range / larger(most, f32::MIN_POSITIVE);
+    let by = larger(range, f32::MIN_POSITIVE);
+    let (is_red, is_green) = (most == r, most == g);
+    let third = if is_red {
+        0.0
+    } else if is_green {
+        2.0
+    } else {
+        4.0
+    };
+    let plus = if is_red {
+        b
+    } else if is_green {
+        r
+    } else {
+        g
+    };
+    let minus = if is_red {
+        g
+    } else if is_green {
+        b
+    } else {
+        r
+    };
+    let hue = (most - plus) / by + third - (most - minus) / by;
+    let hue = hue * (1.0 / 6.0) + 1.0;
+    [hue - unit(hue >= 1.0), saturation, most]
+}
 
-        let sixth = hue * 6.0;
-        let from = |edge: f32| if sixth >= edge { 1.0 } else { 0.0 };
-        let whole = from(1.0) + from(2.0) + from(3.0) + from(4.0) + from(5.0) + from(6.0);
-        let part = s * (sixth - whole);
-        let falling = (1.0 - part) * most;
-        let rising = (part + (1.0 - s)) * most;
-        let low = (1.0 - s) * most;
-        // The sixths: red to yellow, to green, to cyan, to blue, to magenta, and back to red.
-        let pick = |sixths: [f32; 6]| {
-            let mut value = sixths[0];
-            for (i, &other) in (1..).zip(&sixths[1..]) {
-                value = if whole == i as f32 { other } else { value };
-            }
-            value * 255.999
-        };
-        *red = pick([most, falling, low, low, rising, most]);
-        *green = pick([rising, most, most, falling, low, low]);
-        *blue = pick([low, low, rising, most, most, falling]);
-    }
+/// The way back. What is above 1 by its last bits, 255.999 does not carry to another level.
+#[inline(always)]
+fn hsv_to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
+    // The sixths: from red to yellow, to green, to cyan, to blue, to magenta, and back to red. Where
+    // two meet, both give the same.
+    let sixths = hue * 6.0;
+    let whole = floor(sixths);
+    let part = saturation * (sixths - whole);
+    let falling = (1.0 - part) * value;
+    let rising = (part + (1.0 - saturation)) * value;
+    let low = (1.0 - saturation) * value;
+    let odd = (whole == 1.0) | (whole == 3.0) | (whole == 5.0);
+    let between = if odd { falling } else { rising };
+    let [from_cyan, from_green, from_blue] = [3.0, 2.0, 4.0].map(|place| (sixths - place).abs());
+    let red = if from_cyan >= 2.0 {
+        value
+    } else if from_cyan > 1.0 {
+        between
+    } else {
+        low
+    };
+    let green = if from_green <= 1.0 {
+        value
+    } else if from_green < 2.0 {
+        between
+    } else {
+        low
+    };
+    let blue = if from_blue <= 1.0 {
+        value
+    } else if from_blue < 2.0 {
+        between
+    } else {
+        low
+    };
+    [red, green, blue].map(|channel| channel * 255.999)
+}
+
+/// A hue further along the circle.
+#[inline(always)]
+fn turn(hue: f32, by: f32) -> f32 {
+    let hue = hue + by;
+    hue + unit(hue < 0.0) - unit(hue >= 1.0)
+}
+
+#[inline(always)]
+fn unit(yes: bool) -> f32 {
+    if yes { 1.0 } else { 0.0 }
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }

@@ -1,6 +1,6 @@
 //! Overwriting a part, and noise over the whole.
 
-use super::Image;
+use super::{Image, byte, floor};
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,8 @@ pub fn gaussian_noise(image: &mut Image, draws: &[f32], mean: f64, sigma: f64) {
     let (mean, sigma) = ((mean * 255.0) as f32, (sigma * 255.0) as f32);
     for (value, draw) in image.data.iter_mut().zip(draws) {
         // More than 255 either way makes no difference.
-        let noise = (mean + draw * sigma).clamp(-255.0, 255.0) as i32;
-        *value = (i32::from(*value) + noise).clamp(0, 255) as u8;
+        let noise = (mean + draw * sigma).clamp(-255.0, 255.0);
+        let whole = floor(noise.abs()).copysign(noise);
+        *value = byte((f32::from(*value) + whole).clamp(0.0, 255.0));
     }
 }

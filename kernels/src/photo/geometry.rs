@@ -1,7 +1,7 @@
 //! Mirroring, and everything that moves pixels by an affine map.
 
 use super::sample::{Interpolation, Sampling, Source};
-use super::{Image, Scratch, fma, round};
+use super::{Image, Scratch, fma};
 
 /// Swaps left and right.
 pub fn horizontal_flip(image: &mut Image) {
@@ -135,7 +135,8 @@ fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut Scratch) {
         for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
             let (row, column) =
                 if counterclockwise { (x, side - 1 - y) } else { (side - 1 - x, y) };
-            pixel.copy_from_slice(&source[(row * side + column) * channels..][..channels]);
+            let from = &source[(row * side + column) * channels..][..channels];
+            pixel.iter_mut().zip(from).for_each(|(pixel, &from)| *pixel = from);
         }
     }
 }
@@ -153,25 +154,33 @@ pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &
     let fill = sampling.fill.unwrap_or_default();
     let nearest = sampling.interpolation == Interpolation::Nearest;
     let border = if nearest { fill } else { [0; 3] };
+    let mixed = sampling.fill.map(|[r, g, b]| [r, g, b, 0].map(f32::from));
     let source = Source::new(image, border, &mut scratch.pixels);
+    let [mut across, mut down] = [[0.0; PIXELS]; 2];
+    let mut colors = [[0; 4]; PIXELS];
     for (row, target) in image.data.chunks_exact_mut(stride).enumerate() {
         let y = row as f32 - (height - 1.0) * 0.5;
-        for (column, target) in target.chunks_exact_mut(channels).enumerate() {
-            let x = column as f32 - (width - 1.0) * 0.5;
-            let across = fma(a * x + b * y + c + 1.0, width * 0.5, -0.5);
-            let down = fma(d * x + e * y + f + 1.0, height * 0.5, -0.5);
-            if nearest {
-                target.copy_from_slice(&source.nearest(down, across)[..channels]);
-                continue;
+        let (from_x, from_y) = (b * y, e * y);
+        for (block, target) in target.chunks_mut(PIXELS * channels).enumerate() {
+            let first = (block * PIXELS) as f32 - (width - 1.0) * 0.5;
+            for (i, (across, down)) in across.iter_mut().zip(&mut down).enumerate() {
+                let x = first + i as f32;
+                *across = fma(a * x + from_x + c + 1.0, width * 0.5, -0.5);
+                *down = fma(d * x + from_y + f + 1.0, height * 0.5, -0.5);
             }
-            let pixel = source.bilinear(down, across);
-            for (i, target) in target.iter_mut().enumerate() {
-                let mixed = match sampling.fill {
-                    Some(fill) => (pixel[i] - f32::from(fill[i])) * pixel[3] + f32::from(fill[i]),
-                    None => pixel[i],
-                };
-                *target = round(mixed) as i32 as u8;
+            for ((color, &y), &x) in colors.iter_mut().zip(&down).zip(&across) {
+                *color =
+                    if nearest { source.nearest(y, x) } else { source.around(y, x).color(mixed) };
+            }
+            if channels == 1 {
+                target.iter_mut().zip(&colors).for_each(|(target, color)| *target = color[0]);
+            } else {
+                let pixels = target.as_chunks_mut().0.iter_mut();
+                pixels.zip(&colors).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
             }
         }
     }
 }
+
+/// Pixels whose places are computed together.
+const PIXELS: usize = 32;

@@ -81,6 +81,11 @@ impl<'a> Image<'a> {
         self.size[1] * self.channels
     }
 
+    /// The pixels of an image of three channels.
+    fn colors(&mut self) -> &mut [[u8; 3]] {
+        self.data.as_chunks_mut().0
+    }
+
     /// Replaces each value by what a table says of it.
     fn look_up(&mut self, table: &[u8; 256]) {
         for value in &mut *self.data {
@@ -127,4 +132,26 @@ fn round(x: f32) -> f32 {
     // At this size floats are the whole numbers.
     const LARGE: f32 = 12_582_912.0;
     (x + LARGE) - LARGE
+}
+
+/// The whole number below or at `x`, for numbers below 2^22.
+#[inline(always)]
+fn floor(x: f32) -> f32 {
+    let near = round(x);
+    near - if near > x { 1.0 } else { 0.0 }
+}
+
+/// A value without its fraction; 0 for what is below 0, 255 for what is above.
+#[inline(always)]
+fn cut(x: f32) -> u8 {
+    let x = if x > 0.0 { x } else { 0.0 };
+    byte(floor(if x < 255.0 { x } else { 255.0 }))
+}
+
+/// A whole number from 0 to 255.
+#[inline(always)]
+fn byte(x: f32) -> u8 {
+    // The last bits of a float of this size are the number. This is quicker than a cast, which
+    // has to think of numbers out of range.
+    (x + 8_388_608.0).to_bits() as u8
 }

@@ -1,6 +1,6 @@
 //! What color is between the pixels, and beyond them.
 
-use super::{Image, fma, round};
+use super::{Image, byte, floor, fma, round};
 
 /// How a color between pixels is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,25 +66,63 @@ impl<'a> Source<'a> {
         self.pixels[self.index(y as i32, x as i32)]
     }
 
-    /// The mean of the four pixels around a place.
+    /// The four pixels around a place and their weights.
     #[inline(always)]
-    pub(super) fn bilinear(&self, y: f32, x: f32) -> [f32; 4] {
+    pub(super) fn around(&self, y: f32, x: f32) -> Around {
         let [height, width] = self.size.map(|side| side as f32);
         let ((top, south), (left, east)) = (split(within(y, height)), split(within(x, width)));
         let (north, west) = (1.0 - south, 1.0 - east);
         let at = self.index(top, left);
         let below = at + self.size[1] + 2 * BORDER;
-        let upper = &self.pixels[at..at + 2];
-        let lower = &self.pixels[below..below + 2];
-        let weights = [west * north, east * north, west * south, east * south];
-        let corners = [upper[0], upper[1], lower[0], lower[1]].map(|pixel| pixel.map(f32::from));
-        std::array::from_fn(|i| {
-            let mut sum = corners[0][i] * weights[0];
-            for corner in 1..4 {
-                sum = fma(corners[corner][i], weights[corner], sum);
+        let (upper, lower) = (&self.pixels[at..at + 2], &self.pixels[below..below + 2]);
+        Around {
+            corners: [upper[0], upper[1], lower[0], lower[1]].map(|pixel| pixel.map(f32::from)),
+            weights: [west * north, east * north, west * south, east * south],
+        }
+    }
+}
+
+/// Four pixels and their weights.
+pub(super) struct Around {
+    corners: [[f32; 4]; 4],
+    weights: [f32; 4],
+}
+
+impl Around {
+    /// The bilinear color, mixed with that beyond the image if there is one.
+    #[inline(always)]
+    pub(super) fn color(&self, fill: Option<[f32; 4]>) -> [u8; 4] {
+        let quick = self.mean(fill, |a, b, c| a * b + c);
+        let rounded = quick.map(round);
+        let mut clear = true;
+        for (exact, rounded) in quick.iter().zip(rounded) {
+            clear &= (exact - rounded).abs() < 0.499;
+        }
+        if clear { rounded.map(byte) } else { self.close(fill) }
+    }
+
+    /// The color where a value is so near to a half that the last bits decide.
+    #[cold]
+    #[inline(never)]
+    fn close(&self, fill: Option<[f32; 4]>) -> [u8; 4] {
+        self.mean(fill, fma).map(|value| byte(round(value)))
+    }
+
+    /// The weighted mean, with a way to compute `a * b + c`.
+    #[inline(always)]
+    fn mean(&self, fill: Option<[f32; 4]>, add: impl Fn(f32, f32, f32) -> f32) -> [f32; 4] {
+        let mut sum = self.corners[0].map(|value| value * self.weights[0]);
+        for (corner, &weight) in self.corners.iter().zip(&self.weights).skip(1) {
+            for (sum, &value) in sum.iter_mut().zip(corner) {
+                *sum = add(value, weight, *sum);
             }
-            sum
-        })
+        }
+        let Some(fill) = fill else { return sum };
+        let inside = sum[3];
+        for (sum, fill) in sum.iter_mut().zip(fill) {
+            *sum = (*sum - fill) * inside + fill;
+        }
+        sum
     }
 }
 
@@ -98,7 +136,6 @@ fn within(x: f32, side: f32) -> f32 {
 /// The whole number below and what is above it.
 #[inline(always)]
 fn split(x: f32) -> (i32, f32) {
-    let cut = x as i32;
-    let whole = if cut as f32 > x { cut - 1 } else { cut };
-    (whole, x - whole as f32)
+    let whole = floor(x);
+    (whole as i32, x - whole)
 }

@@ -78,8 +78,8 @@ fn per_channel(image: &mut Image, tabulate: impl Fn(&[u32; 256]) -> [u8; 256]) {
         return image.look_up(&tabulate(&counts));
     }
     let mut counts = [[[0u32; 256]; 3]; 2];
-    for pair in image.data.chunks(6) {
-        for (counts, pixel) in counts.iter_mut().zip(pair.chunks_exact(3)) {
+    for pair in image.colors().chunks(2) {
+        for (counts, pixel) in counts.iter_mut().zip(pair) {
             for (counts, &value) in counts.iter_mut().zip(pixel) {
                 counts[usize::from(value)] += 1;
             }
@@ -88,7 +88,7 @@ fn per_channel(image: &mut Image, tabulate: impl Fn(&[u32; 256]) -> [u8; 256]) {
     let [mut counts, more] = counts;
     counts.as_flattened_mut().iter_mut().zip(more.as_flattened()).for_each(|(a, b)| *a += b);
     let tables = counts.each_ref().map(tabulate);
-    for pixel in image.data.chunks_exact_mut(3) {
+    for pixel in image.colors() {
         for (value, table) in pixel.iter_mut().zip(&tables) {
             *value = table[usize::from(*value)];
         }

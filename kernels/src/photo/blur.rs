@@ -18,7 +18,7 @@ pub fn gaussian_blur(image: &mut Image, kernel_size: usize, sigma: f64, scratch:
     let ([height, width], channels, stride) = (image.size, image.channels, image.stride());
     let reach = kernel_size / 2;
     scratch.copy(image);
-    let Scratch { bytes: source, floats: row, weights, .. } = scratch;
+    let Scratch { bytes: source, row, weights, .. } = scratch;
     tabulate(weights, reach, sigma);
     row.clear();
     row.resize(stride + 2 * reach * channels, 0.0);

@@ -1,6 +1,6 @@
 //! Brightness, contrast, saturation and hue.
 
-use super::{Image, cut, floor, fma, table};
+use super::{Image, cut, floor, fma, round, table};
 
 /// Multiplies all values: 0 is black, 1 the image as it is.
 ///
@@ -151,7 +151,7 @@ fn rgb_to_hsv(color: [f32; 3]) -> [f32; 3] {
     // Of a gray pixel, the numerators are 0, and the hue does not matter.
     let saturation = range / larger(most, f32::MIN_POSITIVE);
     let by = larger(range, f32::MIN_POSITIVE);
-    let (is_red, is_green) = (most == r, most == g);
+    let (is_red, is_green) = (r >= most, g >= most);
     let third = if is_red {
         0.0
     } else if is_green {
@@ -189,8 +189,8 @@ fn hsv_to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
     let falling = (1.0 - part) * value;
     let rising = (part + (1.0 - saturation)) * value;
     let low = (1.0 - saturation) * value;
-    let odd = (whole == 1.0) | (whole == 3.0) | (whole == 5.0);
-    let between = if odd { falling } else { rising };
+    let odd = (round(whole * 0.5) - whole * 0.5).abs();
+    let between = if odd > 0.0 { falling } else { rising };
     let [from_cyan, from_green, from_blue] = [3.0, 2.0, 4.0].map(|place| (sixths - place).abs());
     let red = if from_cyan >= 2.0 {
         value

@@ -19,7 +19,8 @@ pub struct Part {
 /// outside the image is left out.
 pub fn erase(image: &mut Image, part: Part, color: [u8; 3]) {
     let (channels, stride) = (image.channels, image.stride());
-    let columns = part.left.min(image.size[1])..(part.left + part.width).min(image.size[1]);
+    let columns =
+        part.left.min(image.size[1])..part.left.saturating_add(part.width).min(image.size[1]);
     for row in image.data.chunks_exact_mut(stride).skip(part.top).take(part.height) {
         for pixel in
             row[columns.start * channels..columns.end * channels].chunks_exact_mut(channels)
@@ -29,8 +30,9 @@ pub fn erase(image: &mut Image, part: Part, color: [u8; 3]) {
     }
 }
 
-/// Adds noise of the given mean and standard deviation, both as shares of the range of values, from
-/// standard normal `draws`, `[H, W, C]`. The noise is cut to a whole number, then added.
+/// Adds noise of the given mean and standard deviation, both as shares of the range of values (0.1 is
+/// 25.5 levels), made of standard normal `draws`, `[H, W, C]`. The noise is cut to a whole number,
+/// then added, as torchvision does: of the same draws it makes the same bytes.
 ///
 /// # Panics
 /// If there are not as many draws as values.

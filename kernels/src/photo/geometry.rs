@@ -114,14 +114,14 @@ pub fn affine(image: &mut Image, map: &Affine, sampling: Sampling, scratch: &mut
 pub fn rotate(image: &mut Image, angle: f64, sampling: Sampling, scratch: &mut Scratch) {
     let angle = angle.rem_euclid(360.0);
     let square = image.size[0] == image.size[1];
-    if angle == 0.0 {
-        return;
-    }
-    if angle == 180.0 {
-        return reverse(image.data, image.channels);
-    }
-    if square && (angle == 90.0 || angle == 270.0) {
-        return quarter(image, angle == 90.0, scratch);
+    if angle % 90.0 == 0.0 {
+        match (angle / 90.0) as u8 {
+            // A tiny negative angle is rounded up to the full turn.
+            0 | 4 => return,
+            2 => return reverse(image.data, image.channels),
+            quarters if square => return quarter(image, quarters == 1, scratch),
+            _ => {}
+        }
     }
     let inverse = Affine { angle: -angle, ..Affine::IDENTITY }.inverse(image.size);
     warp(image, inverse, sampling, scratch);

@@ -2,16 +2,18 @@
 //!
 //! Each operation is the one of the same name in torchvision's `transforms.v2.functional` on a
 //! `uint8` tensor (version 0.29), with its formula and its roundings, so that a policy written for
-//! that library means the same here. Bits are equal, also where fractions are involved, but for:
+//! that library means the same here. `torchvision.tsv` holds small images to that. Bits are equal,
+//! also where fractions are involved, but for:
 //!
 //! * [`gaussian_blur`]: torchvision adds up a square of weights, here a column of them is followed
 //!   by a row, so a value close to a half may be rounded to the neighbour, 1 away;
-//! * [`adjust_contrast`] of an image whose gray levels add up to 2^24 or more (from 65,794 pixels
-//!   on): the mean there depends on the order of a sum of floats, and values may be 1 away;
-//! * [`affine`] and [`rotate`]: torchvision leaves where a pixel comes from to the matrix product of
-//!   its linear algebra library, whose last bit is its own. It is ours where that library rounds
-//!   each product. Elsewhere a bilinear value may be 1 away, and the nearest pixel may be the other
-//!   one where two are equally near.
+//! * [`adjust_contrast`] of an image whose gray levels add up to 2^24 or more (it has more than
+//!   65,793 pixels then): the mean there depends on the order of a sum of floats, and values may be
+//!   1 away;
+//! * [`affine`], [`rotate`] and [`warp`]: torchvision leaves where a pixel comes from to the matrix
+//!   product of its linear algebra library, whose last bit is its own. It is ours where that library
+//!   rounds each product. Elsewhere a bilinear value may be 1 away, and the nearest pixel may be the
+//!   other one where two are equally near.
 //!
 //! A fused multiply-add, which torchvision's loops use where the CPU has one, is computed in double
 //! precision here: the same on every CPU.
@@ -97,10 +99,15 @@ impl<'a> Image<'a> {
 /// Memory that operations work in, kept from one to the next.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// The image before.
     bytes: Vec<u8>,
+    /// The same with four bytes to a pixel and a border.
     pixels: Vec<[u8; 4]>,
+    /// Sums of three pixels one below the other.
     sums: Vec<u16>,
-    floats: Vec<f32>,
+    /// A row that was blurred along its columns, with a border.
+    row: Vec<f32>,
+    /// Half of the kernel of a blur.
     weights: Vec<f32>,
 }
 

@@ -152,27 +152,9 @@ fn rgb_to_hsv(color: [f32; 3]) -> [f32; 3] {
     let saturation = range / larger(most, f32::MIN_POSITIVE);
     let by = larger(range, f32::MIN_POSITIVE);
     let (is_red, is_green) = (r >= most, g >= most);
-    let third = if is_red {
-        0.0
-    } else if is_green {
-        2.0
-    } else {
-        4.0
-    };
-    let plus = if is_red {
-        b
-    } else if is_green {
-        r
-    } else {
-        g
-    };
-    let minus = if is_red {
-        g
-    } else if is_green {
-        b
-    } else {
-        r
-    };
+    let third = first_of([is_red, is_green], [0.0, 2.0, 4.0]);
+    let plus = first_of([is_red, is_green], [b, r, g]);
+    let minus = first_of([is_red, is_green], [g, b, r]);
     let hue = (most - plus) / by + third - (most - minus) / by;
     let hue = hue * (1.0 / 6.0) + 1.0;
     [hue - unit(hue >= 1.0), saturation, most]
@@ -192,27 +174,9 @@ fn hsv_to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
     let odd = (round(whole * 0.5) - whole * 0.5).abs();
     let between = if odd > 0.0 { falling } else { rising };
     let [from_cyan, from_green, from_blue] = [3.0, 2.0, 4.0].map(|place| (sixths - place).abs());
-    let red = if from_cyan >= 2.0 {
-        value
-    } else if from_cyan > 1.0 {
-        between
-    } else {
-        low
-    };
-    let green = if from_green <= 1.0 {
-        value
-    } else if from_green < 2.0 {
-        between
-    } else {
-        low
-    };
-    let blue = if from_blue <= 1.0 {
-        value
-    } else if from_blue < 2.0 {
-        between
-    } else {
-        low
-    };
+    let red = first_of([from_cyan >= 2.0, from_cyan > 1.0], [value, between, low]);
+    let green = first_of([from_green <= 1.0, from_green < 2.0], [value, between, low]);
+    let blue = first_of([from_blue <= 1.0, from_blue < 2.0], [value, between, low]);
     [red, green, blue].map(|channel| channel * 255.999)
 }
 
@@ -221,6 +185,13 @@ fn hsv_to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
 fn turn(hue: f32, by: f32) -> f32 {
     let hue = hue + by;
     hue + unit(hue < 0.0) - unit(hue >= 1.0)
+}
+
+/// The value of the first condition that holds, or the last.
+#[inline(always)]
+fn first_of(conditions: [bool; 2], [a, b, c]: [f32; 3]) -> f32 {
+    let otherwise = if conditions[1] { b } else { c };
+    if conditions[0] { a } else { otherwise }
 }
 
 #[inline(always)]

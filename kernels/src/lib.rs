@@ -19,6 +19,7 @@ pub mod norm;
 pub mod parallel;
 #[doc(hidden)]
 pub mod peak;
+pub mod photo;
 pub mod pool;
 pub mod resize;
 mod rows;

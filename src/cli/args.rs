@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use super::train_args::TrainArgs;
 use crate::commands::bench::Length;
 use crate::commands::predict::Form;
-use crate::commands::{self, bench, evaluate, models, predict};
+use crate::commands::{self, bench, evaluate, fetch, models, predict};
 use crate::config::Kernels;
 use crate::events::Verbosity;
 
@@ -106,6 +106,23 @@ pub(super) struct VerifyArgs {
 pub(super) enum DatasetsVerb {
     /// The data sets in the datasets folder, and the one in the program
     List,
+    /// Get a well-known data set
+    Fetch(FetchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FetchArgs {
+    /// The data set [default: list those that can be fetched]
+    name: Option<String>,
+    /// A file or folder with what was downloaded by other means; nothing is downloaded
+    #[arg(long, value_name = "PATH", requires = "name")]
+    from: Option<PathBuf>,
+    /// A server to try first: it has `NAME/FILE` or `FILE` below this address
+    #[arg(long, value_name = "URL", env = "TINDERBOX_MIRROR", hide_env = true)]
+    mirror: Option<String>,
+    /// A table of your own data sets (TOML), in place of the program's
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -232,6 +249,13 @@ impl From<Compute> for commands::Compute {
         // The parser has let one of the names through.
         let kernels = Kernels::named(&kernels).unwrap_or(Kernels::On);
         Self { device, kernels, threads }
+    }
+}
+
+impl From<FetchArgs> for fetch::Options {
+    fn from(args: FetchArgs) -> Self {
+        let FetchArgs { name, from, mirror, manifest } = args;
+        Self { name, from, mirror: mirror.filter(|url| !url.is_empty()), manifest }
     }
 }
 

@@ -73,6 +73,9 @@ fn run(cli: Cli) -> Result<(), Error> {
         Verb::Evaluate(args) => commands::evaluate::run(&context, &args.into()),
         Verb::Predict(args) => commands::predict::run(&context, &args.into()),
         Verb::Datasets { verb: DatasetsVerb::List } => commands::datasets::list(&context),
+        Verb::Datasets { verb: DatasetsVerb::Fetch(args) } => {
+            commands::fetch::run(&context, &args.into())
+        }
         Verb::Models(args) => commands::models::run(&context, &args.into()),
         Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&context),
         Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&context, &run),

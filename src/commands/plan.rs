@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fetch::with_way;
 use super::fit::Need;
 use crate::base::units::{list, thousands};
 use crate::base::{Error, Result, hash};
@@ -51,7 +52,8 @@ fn evaluation_batch(input: [usize; 3]) -> usize {
 /// # Errors
 /// If it cannot be used.
 pub fn open_split(settings: &Settings, folders: &Folders) -> Result<Dataset> {
-    let mut dataset = open(&settings.dataset, folders, &settings.reading())?;
+    let mut dataset = open(&settings.dataset, folders, &settings.reading())
+        .map_err(|error| with_way(error, &settings.dataset, folders))?;
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
     Ok(dataset)
 }

@@ -3,6 +3,8 @@
 
 mod event;
 mod reporter;
+mod transfer;
 
 pub use event::Event;
 pub use reporter::{Progress, Reporter, Verbosity};
+pub use transfer::Transfer;

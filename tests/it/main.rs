@@ -18,6 +18,7 @@ mod doctor;
 mod draw;
 mod evaluate;
 mod example;
+mod fetch;
 mod files;
 mod help;
 mod hostile;

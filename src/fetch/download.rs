@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::{News, Remote, Watch, check, exact};
@@ -60,8 +61,13 @@ impl Client {
             return Err(Error::usage(format!("`{mirror}` is no address of a mirror"))
                 .hint("it starts with `https://` or `http://`; `--from FOLDER` takes files of this machine"));
         }
+        let tls = match env::var("SSL_CERT_FILE") {
+            Some(path) => TlsConfig::builder().root_certs(root_certificates(&path)?).build(),
+            None => TlsConfig::default(), // Mozilla's
+        };
         // The proxy of the environment's usual variables is ureq's default.
         let config = Agent::config_builder()
+            .tls_config(tls)
             .user_agent(concat!("tinderbox/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
             .timeout_resolve(Some(patience.connect))
@@ -168,47 +174,42 @@ impl Client {
             request = request.header(header::RANGE, format!("bytes={have}-"));
         }
         let response = request.call().map_err(|error| stop(&error))?;
-        let start = self.start(&response, have, file.size)?;
+        let first = start(&response, have, file.size)?;
         if let Some(promised) = response.body().content_length()
-            && promised != file.size - start
+            && promised != file.size - first
         {
             // Most often a page that says something to people.
             return Err(Stop::Refused(format!(
                 "the server has {} where {} are missing",
                 exact(promised),
-                exact(file.size - start)
+                exact(file.size - first)
             )));
         }
-        if start < have {
+        if first < have {
             files::remove(part).map_err(Stop::Here)?;
         }
-        receive(response, part, [start, file.size], watch)
+        receive(response, part, [first, file.size], watch)
     }
+}
 
-    /// From which byte on the server sends.
-    fn start(
-        &self,
-        response: &Response<Body>,
-        have: u64,
-        size: u64,
-    ) -> std::result::Result<u64, Stop> {
-        let status = response.status();
-        match status {
-            StatusCode::OK => Ok(0), // from the start, whatever was asked for
-            StatusCode::PARTIAL_CONTENT => {
-                let range = response.headers().get(header::CONTENT_RANGE);
-                let range = range.and_then(|value| value.to_str().ok()).unwrap_or_default();
-                if range.starts_with(&format!("bytes {have}-")) {
-                    return Ok(have);
-                }
-                Err(Stop::Refused(format!("asked for byte {have} of {size}, it sends `{range}`")))
+/// From which byte on the server sends.
+fn start(response: &Response<Body>, have: u64, size: u64) -> std::result::Result<u64, Stop> {
+    let status = response.status();
+    match status {
+        StatusCode::OK => Ok(0), // from the start, whatever was asked for
+        StatusCode::PARTIAL_CONTENT => {
+            let range = response.headers().get(header::CONTENT_RANGE);
+            let range = range.and_then(|value| value.to_str().ok()).unwrap_or_default();
+            if range.starts_with(&format!("bytes {have}-")) {
+                return Ok(have);
             }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-                Err(Stop::Broken(format!("the server says {status}")))
-            }
-            _ if status.is_server_error() => Err(Stop::Broken(format!("the server says {status}"))),
-            _ => Err(Stop::Refused(format!("the server says {status}"))),
+            Err(Stop::Refused(format!("asked for byte {have} of {size}, it sends `{range}`")))
         }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+            Err(Stop::Broken(format!("the server says {status}")))
+        }
+        _ if status.is_server_error() => Err(Stop::Broken(format!("the server says {status}"))),
+        _ => Err(Stop::Refused(format!("the server says {status}"))),
     }
 }
 
@@ -249,6 +250,28 @@ fn receive(
     target.sync_all().map_err(|cause| write_error(&cause))
 }
 
+/// The authorities that are believed in a network whose proxy looks into what is encrypted.
+fn root_certificates(path: &str) -> Result<RootCerts> {
+    let wrong = |cause: &str| {
+        Error::environment(format!("cannot use `{path}`, which `SSL_CERT_FILE` names"))
+            .cause(cause)
+            .hint("it holds certificates in PEM form; without the variable Mozilla's are used")
+    };
+    let bytes = files::read(Path::new(path))
+        .map_err(|error| wrong(&error.cause.unwrap_or(error.message)))?;
+    let items = parse_pem(&bytes).filter_map(std::result::Result::ok);
+    let certificates: Vec<Certificate<'static>> = items
+        .filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(wrong("there is no certificate in it"));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
 fn size_of(path: &Path) -> u64 {
     files::size(path).unwrap_or(0)
 }
@@ -284,4 +307,96 @@ fn failed(set: &str, file: &Remote, failures: &[(String, String)], part: &Path) 
         .hint(format!(
             "{kept}Without a network, download it elsewhere: `tinderbox datasets fetch {set} --from FOLDER` takes it from there; `HTTPS_PROXY` names a proxy, `--mirror URL` another server"
         ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::mpsc::{Receiver, channel};
+
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    const DATA: &[u8] = b"all that is to be had";
+
+    /// Sends each connection one of `answers` and then nothing more, holding it open.
+    fn server(answers: &'static [&'static str]) -> (SocketAddr, Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).unwrap();
+                let _ = tell.send(String::from_utf8_lossy(&request[..read]).into_owned());
+                let _ = stream.write_all(answer.as_bytes());
+                held.push(stream);
+            }
+            std::thread::sleep(Duration::from_secs(30));
+        });
+        (address, told)
+    }
+
+    fn client() -> Client {
+        let short = Duration::from_millis(200);
+        let pauses = vec![Duration::from_millis(1); 2];
+        let patience = Patience { connect: short, idle: short, pauses };
+        let client = Client::new(None, patience).unwrap();
+        let config = Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .timeout_recv_response(Some(short))
+            .timeout_per_read(Some(short));
+        Client { agent: config.build().new_agent(), ..client }
+    }
+
+    fn remote(address: SocketAddr) -> Remote {
+        Remote {
+            addresses: vec![format!("http://{address}/data.bin")],
+            size: DATA.len() as u64,
+            sha256: crate::fetch::hex(&Sha256::digest(DATA)),
+        }
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_left_and_asked_for_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, told) = server(&[
+            "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\nall that ",
+            "HTTP/1.1 206 Part\r\nContent-Length: 12\r\nContent-Range: bytes 9-20/21\r\n\r\nis to be had",
+        ]);
+        let path = folder.path().join("data.bin");
+        client().get("set", &remote(address), &path, &mut |_| {}).unwrap();
+        assert_eq!(files::read(&path).unwrap(), DATA);
+        assert!(!told.recv().unwrap().to_lowercase().contains("range:"));
+        assert!(told.recv().unwrap().to_lowercase().contains("range: bytes=9-"));
+    }
+
+    #[test]
+    fn a_server_that_never_answers_is_given_up_and_what_came_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, _told) =
+            server(&["HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\nall", "", ""]);
+        let path = folder.path().join("data.bin");
+        let error = client().get("set", &remote(address), &path, &mut |_| {}).unwrap_err();
+        assert_eq!(error.fault, Fault::Environment);
+        assert!(error.cause.unwrap().contains("does not answer"));
+        assert!(error.hint.unwrap().starts_with("3 bytes of it are kept"));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_part_of_another_range_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, _told) = server(&[
+            "HTTP/1.1 206 Part\r\nContent-Length: 21\r\nContent-Range: bytes 0-20/21\r\n\r\nall that is to be had",
+        ]);
+        let path = folder.path().join("data.bin");
+        files::replace(&folder.path().join("data.bin.part"), b"all").unwrap();
+        let error = client().get("set", &remote(address), &path, &mut |_| {}).unwrap_err();
+        assert!(error.cause.unwrap().contains("bytes 0-20/21"));
+    }
 }

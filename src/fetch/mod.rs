@@ -130,10 +130,27 @@ fn not_writable(error: Error) -> Error {
     }
 }
 
+/// Checks that the disk has room for what is still to be downloaded.
+#[cfg(feature = "fetch")]
+fn require_space(set: &Set, folder: &Path) -> Result<()> {
+    let size = |name: String| files::size(&folder.join(name)).unwrap_or(0);
+    let have = |file: &Remote| size(file.name().to_owned()) + size(format!("{}.part", file.name()));
+    let needed = set.bytes().saturating_sub(set.files.iter().map(have).sum());
+    match files::free_space(folder) {
+        Some(free) if free < needed => {
+            Err(Error::failed(format!("no room for `{}` in `{}`", set.name, folder.display()))
+                .cause(format!("{} are to be downloaded, {} are free", bytes(needed), bytes(free)))
+                .hint("free some space, or name a folder on another disk with `--datasets DIR`"))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(feature = "fetch")]
 fn download_all(set: &Set, staging: &Path, from: &Source, watch: Watch) -> Result<Vec<PathBuf>> {
     let folder = staging.join("files");
     files::make_folder(&folder)?;
+    require_space(set, &folder)?;
     let place = |file: &Remote| folder.join(file.name());
     let client = download::Client::new(from.mirror.as_deref(), download::Patience::default())?;
     for file in &set.files {
@@ -230,5 +247,9 @@ fn sha256(path: &Path) -> Result<String> {
         }
         hasher.update(&buffer[..read]);
     }
-    Ok(hasher.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

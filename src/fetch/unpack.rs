@@ -65,24 +65,49 @@ pub(super) fn unpack(
     room: &mut Room,
     watch: Watch,
 ) -> Result<()> {
-    let name = file.name().to_lowercase();
-    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     let mut target = Target { filter: Filter::new(set), archive: path, tree, room };
-    if ends(&[".tar.gz", ".tgz", ".tar"]) {
-        let source = Counted { file: files::open(path)?, done: 0, watch };
-        let source = io::BufReader::with_capacity(1 << 16, source);
-        let stream: Box<dyn Read + '_> = if name.ends_with(".tar") {
-            Box::new(source)
+    let kind = Kind::of(file.name());
+    match kind {
+        Kind::Tar | Kind::TarGz => {
+            let source = Counted { file: files::open(path)?, done: 0, watch };
+            let source = io::BufReader::with_capacity(1 << 16, source);
+            let stream: Box<dyn Read + '_> = match kind {
+                Kind::Tar => Box::new(source),
+                _ => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+            };
+            tar(stream, &mut target)
+        }
+        Kind::Zip => zip(&mut target, watch),
+        Kind::Plain => {
+            target.room.take(file.size, path)?;
+            files::copy(path, &tree.join(file.name()))
+        }
+    }
+}
+
+/// What a file is, as its name says.
+#[derive(Clone, Copy)]
+enum Kind {
+    Tar,
+    TarGz,
+    Zip,
+    Plain,
+}
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        let name = name.to_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends(&[".tar"]) {
+            Self::Tar
+        } else if ends(&[".tar.gz", ".tgz"]) {
+            Self::TarGz
+        } else if ends(&[".zip"]) {
+            Self::Zip
         } else {
-            Box::new(flate2::bufread::MultiGzDecoder::new(source))
-        };
-        return tar(stream, &mut target);
+            Self::Plain
+        }
     }
-    if name.ends_with(".zip") {
-        return zip(&mut target, watch);
-    }
-    target.room.take(file.size, path)?;
-    files::copy(path, &tree.join(file.name()))
 }
 
 /// Which entries are taken, and what they are called.

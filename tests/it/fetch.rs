@@ -1,165 +1,23 @@
 //! `datasets fetch`, from a small web server in the test that can misbehave.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::net::TcpListener;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::draw::{encode, gzip, idx_split, picture};
+use crate::draw::{gzip, idx_split};
 use crate::lab::{Answer, Lab};
-
-/// How the server answers a request for a file.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    Well,
-    /// Sends as many bytes as this, then hangs up.
-    Breaks(usize),
-    /// Sends all from the start, whatever range was asked for.
-    IgnoresRange,
-    /// Promises as many bytes as this, and sends all.
-    Promises(usize),
-    /// Promises nothing and sends the file twice.
-    Endless,
-    Wrong,
-    Status(u16),
-    /// Says that the file is at `/moved/<name>`.
-    Moved,
-    /// Sends as many bytes as this and then nothing, without hanging up.
-    Hangs(usize),
-}
-
-/// A web server on this machine. A file is answered in the ways planned for it, the last one for
-/// ever.
-struct Server {
-    base: String,
-    shared: Arc<Mutex<Shared>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    files: HashMap<String, Vec<u8>>,
-    ways: HashMap<String, Vec<Way>>,
-    /// Path and range of every request.
-    log: Vec<(String, Option<String>)>,
-}
-
-impl Server {
-    fn start(files: &[(&str, Vec<u8>)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let files = files.iter().map(|(name, data)| ((*name).to_owned(), data.clone())).collect();
-        let shared = Arc::new(Mutex::new(Shared { files, ..Shared::default() }));
-        let for_thread = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let shared = Arc::clone(&for_thread);
-                std::thread::spawn(move || answer(stream, &shared));
-            }
-        });
-        Self { base, shared }
-    }
-
-    fn plan(&self, name: &str, ways: &[Way]) {
-        self.shared.lock().unwrap().ways.insert(name.to_owned(), ways.to_vec());
-    }
-
-    /// The ranges that were asked for, of the requests for a file.
-    fn ranges(&self, path: &str) -> Vec<Option<String>> {
-        let log = &self.shared.lock().unwrap().log;
-        log.iter().filter(|(asked, _)| asked == path).map(|(_, range)| range.clone()).collect()
-    }
-
-    fn requests(&self) -> usize {
-        self.shared.lock().unwrap().log.len()
-    }
-}
-
-fn answer(stream: TcpStream, shared: &Mutex<Shared>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let path = line.split_whitespace().nth(1)?.to_owned();
-    let mut range = None;
-    loop {
-        line.clear();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(':') else { break };
-        if name.eq_ignore_ascii_case("range") {
-            range = Some(value.trim().to_owned());
-        }
-    }
-    let name = path.rsplit('/').next()?.to_owned();
-    let (data, way) = {
-        let mut shared = shared.lock().unwrap();
-        shared.log.push((path.clone(), range.clone()));
-        let ways = shared.ways.entry(name.clone()).or_default();
-        let way = if ways.len() > 1 {
-            ways.remove(0)
-        } else {
-            ways.first().copied().unwrap_or(Way::Well)
-        };
-        (shared.files.get(&name).cloned(), way)
-    };
-    let is_moved = path.starts_with("/moved/");
-    let (data, way) = match data {
-        Some(data) => (data, if is_moved { Way::Well } else { way }),
-        None => (Vec::new(), Way::Status(404)),
-    };
-    send(stream, &name, data, way, range.as_deref());
-    Some(())
-}
-
-fn send(mut stream: TcpStream, name: &str, data: Vec<u8>, way: Way, range: Option<&str>) {
-    let start =
-        range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-    let start: usize = start.filter(|_| way != Way::IgnoresRange).unwrap_or(0);
-    let total = data.len();
-    let mut body = data[start.min(total)..].to_vec();
-    let mut length = Some(body.len());
-    let mut status = if start > 0 { "206 Partial Content" } else { "200 OK" }.to_owned();
-    let mut extra = String::new();
-    if start > 0 {
-        extra = format!("Content-Range: bytes {start}-{}/{total}\r\n", total - 1);
-    }
-    match way {
-        Way::Well | Way::IgnoresRange => {}
-        Way::Breaks(after) | Way::Hangs(after) => body.truncate(after),
-        Way::Promises(bytes) => length = Some(bytes),
-        Way::Endless => {
-            length = None;
-            body.extend(data);
-        }
-        Way::Wrong => body.iter_mut().for_each(|byte| *byte ^= 1),
-        Way::Status(code) => {
-            (status, body, length) = (format!("{code} Whatever"), Vec::new(), Some(0));
-        }
-        Way::Moved => {
-            (status, body, length) = ("302 Found".to_owned(), Vec::new(), Some(0));
-            extra = format!("Location: /moved/{name}\r\n");
-        }
-    }
-    let length = length.map(|bytes| format!("Content-Length: {bytes}\r\n")).unwrap_or_default();
-    let head = format!("HTTP/1.1 {status}\r\n{length}{extra}Connection: close\r\n\r\n");
-    let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(&body);
-    let _ = stream.flush();
-    if matches!(way, Way::Hangs(_)) {
-        std::thread::sleep(Duration::from_secs(20));
-    }
-}
+use crate::web::{Server, Way};
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A manifest of one set that is made from `files`.
-fn manifest(lab: &Lab, base: &str, set: &str, files: &[(&str, Vec<u8>)]) {
+pub fn manifest(lab: &Lab, base: &str, set: &str, files: &[(&str, Vec<u8>)]) {
     let mut text = format!("[[set]]\n{set}\n");
     for (name, data) in files {
         text += &format!(
@@ -195,41 +53,15 @@ fn with_digits() -> (Lab, Server) {
 }
 
 impl Lab {
-    fn fetch(&self, rest: &str) -> Answer {
+    pub fn fetch(&self, rest: &str) -> Answer {
         let variables = [("NO_PROXY", "127.0.0.1"), ("no_proxy", "127.0.0.1")];
         self.run_with(&format!("datasets fetch --manifest sets.toml {rest}"), &variables, b"")
     }
 
     /// The names in `datasets`, hidden ones too.
-    fn datasets(&self) -> Vec<String> {
+    pub fn datasets(&self) -> Vec<String> {
         self.names("datasets")
     }
-}
-
-/// A tar.gz of files.
-fn tar_gz(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    for (name, data) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(data.len() as u64);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, name, &data[..]).unwrap();
-    }
-    gzip(&builder.into_inner().unwrap())
-}
-
-/// Pictures of two classes below a folder, as entries of an archive.
-fn pictures(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let names = [(0, "n01"), (2, "n02")];
-    let entry = |(class, name): (usize, &str), number: usize| {
-        let path = format!("{folder}/{name}/{number}.png");
-        (path, encode(&picture(class, number, 12, 12), "png"))
-    };
-    names.iter().flat_map(|&class| (0..12).map(move |number| entry(class, number))).collect()
-}
-
-fn borrowed(files: &[(String, Vec<u8>)]) -> Vec<(&str, Vec<u8>)> {
-    files.iter().map(|(name, data)| (name.as_str(), data.clone())).collect()
 }
 
 #[test]
@@ -266,7 +98,7 @@ fn quiet_says_nothing_and_json_says_it_all() {
     assert_eq!(answer.stderr, "");
     let json = answer.json();
     assert_eq!(
-        [&json["train"], &json["val"], &json["test"]].map(|n| n.as_u64()),
+        [&json["train"], &json["val"], &json["test"]].map(Value::as_u64),
         [Some(60), Some(0), Some(20)]
     );
     assert_eq!(json["path"], "datasets/digits");
@@ -359,7 +191,7 @@ fn without_a_network_the_way_around_it_is_told() {
 fn a_mirror_is_tried_first_and_not_trusted() {
     let files = digits();
     let (lab, mirror) = (Lab::new(), Server::start(&files));
-    let (home, _) = (Server::start(&files), ());
+    let home = Server::start(&files);
     manifest(&lab, &home.base, DIGITS, &files);
     mirror.plan("t10k-labels-idx1-ubyte.gz", &[Way::Wrong]);
     let variables = [("TINDERBOX_MIRROR", mirror.base.as_str()), ("NO_PROXY", "127.0.0.1")];
@@ -390,190 +222,6 @@ fn files_of_this_machine_need_no_network() {
     lab.fetch("digits --from down").good();
     assert_eq!(lab.datasets(), ["digits"]);
     assert_eq!(lab.names("down").len(), 4);
-}
-
-#[test]
-fn an_archive_becomes_folders_of_classes() {
-    let lab = Lab::new();
-    let mut files = pictures("set-160/train");
-    files.extend(pictures("set-160/val"));
-    files.push(("set-160/noisy.csv".to_owned(), b"path,label\nx,y\n".to_vec()));
-    files.push(("other/train/n03/1.png".to_owned(), b"no".to_vec()));
-    let archive = tar_gz(&borrowed(&files));
-    let set = "name = 'nette'\ninside = 'set-160'\nkeep = ['train/**', 'val/**']\nrename = { n01 = 'French horn', n02 = 'tench' }";
-    manifest(&lab, "http://127.0.0.1:1", set, &[("set-160.tgz", archive.clone())]);
-    lab.write("down/anything", archive);
-    lab.fetch("nette --from down/anything").good().shows(&["24 train, 24 val images in 2 classes"]);
-    assert_eq!(lab.names("datasets/nette"), ["train", "val"]);
-    assert_eq!(lab.names("datasets/nette/train"), ["French horn", "tench"]);
-}
-
-#[test]
-fn lists_become_a_table_with_splits() {
-    let lab = Lab::new();
-    let image = |class: usize, number: usize| encode(&picture(class, number, 12, 12), "jpg");
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut lists = [String::new(), String::new()];
-    for number in 0..8 {
-        for (class, name) in [(0, "Abyssinian"), (1, "great_pyrenees")] {
-            files.push((format!("images/{name}_{number}.jpg"), image(class, number)));
-            lists[usize::from(number > 5)] += &format!("{name}_{number} 1 1 1\n");
-        }
-    }
-    let images = tar_gz(&borrowed(&files));
-    let [trainval, test] = lists.map(String::into_bytes);
-    let notes =
-        tar_gz(&[("./annotations/trainval.txt", trainval), ("./annotations/test.txt", test)]);
-    let set = "name = 'animals'\nlabels = 'name'\nlists = { 'annotations/trainval.txt' = 'train', 'annotations/test.txt' = 'test' }";
-    let files = [("images.tar.gz", images), ("annotations.tar.gz", notes)];
-    manifest(&lab, "http://127.0.0.1:1", set, &files);
-    files.iter().for_each(|(name, data)| lab.write(format!("down/{name}"), data));
-    let answer = lab.fetch("animals --from down --json").good().json();
-    assert_eq!([&answer["train"], &answer["test"]].map(|n| n.as_u64()), [Some(12), Some(4)]);
-    assert_eq!(answer["classes"][1], "Great Pyrenees");
-}
-
-/// What `datasets fetch` says to an archive, and that nothing of it stays visible.
-fn refuse(name: &str, archive: Vec<u8>, texts: &[&str]) {
-    let lab = Lab::new();
-    manifest(
-        &lab,
-        "http://127.0.0.1:1",
-        "name = 'bad'\nunpacked = 1_000_000",
-        &[(name, archive.clone())],
-    );
-    lab.write(format!("down/{name}"), archive);
-    let answer = lab.fetch("bad --from down").fails(3, texts, "");
-    assert!(!lab.exists("datasets/bad"), "{answer:?}");
-    assert_eq!(lab.names(""), ["datasets", "down", "sets.toml"]);
-    assert_eq!(lab.datasets(), [".fetch-bad"]);
-}
-
-/// A tar.gz with one entry of any name, which the builder would not write.
-fn tar_with(name: &str, kind: tar::EntryType, link: &str, size: u64, data: &[u8]) -> Vec<u8> {
-    let mut header = tar::Header::new_gnu();
-    header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(0o644);
-    if !link.is_empty() {
-        header.set_link_name_literal(link).unwrap();
-    }
-    header.set_cksum();
-    let mut bytes = header.as_bytes().to_vec();
-    bytes.extend(data);
-    bytes.resize(bytes.len().next_multiple_of(512), 0);
-    bytes
-}
-
-#[test]
-fn hostile_tars_write_nothing_outside() {
-    let file = tar::EntryType::Regular;
-    for name in ["../evil.txt", "a/../../evil.txt", "/evil.txt", "train/../../../evil.txt"] {
-        let bytes = tar_with(name, file, "", 4, b"evil");
-        refuse("bad.tar.gz", gzip(&bytes), &["leads out of the folder"]);
-    }
-    // More than the manifest allows, really there or only claimed.
-    let zeros = vec![0; 2_000_000];
-    refuse("bad.tgz", gzip(&tar_with("big", file, "", 2_000_000, &zeros)), &["more than 1.0 MB"]);
-    let claims = tar_with("big", file, "", 1 << 40, b"little");
-    refuse("bad.tar", claims, &["cannot unpack"]);
-    refuse("bad.tar.gz", b"no archive at all".to_vec(), &["cannot unpack"]);
-}
-
-#[test]
-fn links_in_tars_are_not_made() {
-    let lab = Lab::new();
-    lab.write("outside/keep.txt", "old");
-    let link = lab.path("outside").display().to_string();
-    let mut bytes = tar_with("train", tar::EntryType::Symlink, &link, 0, b"");
-    bytes.extend(tar_with("train/keep.txt", tar::EntryType::Regular, "", 3, b"new"));
-    bytes.extend(tar_with("hard", tar::EntryType::Link, "/etc/hostname", 0, b""));
-    bytes.extend(tar_with("pipe", tar::EntryType::Fifo, "", 0, b""));
-    for (name, data) in pictures("train") {
-        bytes.extend(tar_with(&name, tar::EntryType::Regular, "", data.len() as u64, &data));
-    }
-    let archive = gzip(&bytes);
-    manifest(&lab, "http://127.0.0.1:1", "name = 'links'", &[("links.tar.gz", archive.clone())]);
-    lab.write("links.tar.gz", archive);
-    lab.fetch("links --from links.tar.gz").good();
-    assert_eq!(lab.read_text("outside/keep.txt"), "old");
-    assert_eq!(lab.read_text("datasets/links/train/keep.txt"), "new");
-    assert_eq!(lab.names("datasets/links"), ["train"]);
-    assert!(fs::symlink_metadata(lab.path("datasets/links/train")).unwrap().is_dir());
-}
-
-#[cfg(feature = "fetch")]
-mod zips {
-    use std::io::Cursor;
-
-    use zip::write::{SimpleFileOptions, ZipWriter};
-
-    use super::*;
-
-    fn archive(fill: impl FnOnce(&mut ZipWriter<Cursor<Vec<u8>>>)) -> Vec<u8> {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        fill(&mut writer);
-        writer.finish().unwrap().into_inner()
-    }
-
-    #[test]
-    fn a_zip_becomes_folders_of_classes() {
-        let lab = Lab::new();
-        let zip = archive(|writer| {
-            for (name, data) in pictures("train") {
-                writer.start_file(name, SimpleFileOptions::default()).unwrap();
-                writer.write_all(&data).unwrap();
-            }
-            writer.add_symlink("train/n03", "/etc", SimpleFileOptions::default()).unwrap();
-            writer.start_file("__MACOSX/x.txt", SimpleFileOptions::default()).unwrap();
-        });
-        manifest(
-            &lab,
-            "http://127.0.0.1:1",
-            "name = 'zipped'\nkeep = ['train/**']",
-            &[("set.zip", zip.clone())],
-        );
-        lab.write("set.zip", zip);
-        lab.fetch("zipped --from set.zip").good().shows(&["24 train images in 2 classes"]);
-        assert_eq!(lab.names("datasets/zipped/train"), ["n01", "n02"]);
-    }
-
-    #[test]
-    fn hostile_zips_write_nothing_outside() {
-        for name in ["../evil.txt", "a/../../evil.txt", "/evil.txt", "..\\evil.txt"] {
-            let zip = archive(|writer| {
-                writer.start_file(name, SimpleFileOptions::default()).unwrap();
-                writer.write_all(b"evil").unwrap();
-            });
-            // The writer makes some names harmless; then there is no data set in the archive.
-            let has = |bytes: &[u8]| zip.windows(bytes.len()).any(|window| window == bytes);
-            let texts: &[&str] = if has(name.as_bytes()) {
-                &["leads out of the folder"]
-            } else {
-                &["is no data set"]
-            };
-            refuse("bad.zip", zip, texts);
-        }
-        let bomb = archive(|writer| {
-            writer.start_file("big", SimpleFileOptions::default()).unwrap();
-            writer.write_all(&vec![0; 3_000_000]).unwrap();
-        });
-        assert!(bomb.len() < 10_000);
-        refuse("bad.zip", bomb, &["more than 1.0 MB"]);
-        refuse("bad.zip", b"PK no archive".to_vec(), &["cannot unpack"]);
-    }
-}
-
-#[test]
-fn what_is_no_data_set_does_not_get_its_name() {
-    let lab = Lab::new();
-    let archive = tar_gz(&[("readme.txt", b"nothing".to_vec())]);
-    manifest(&lab, "http://127.0.0.1:1", "name = 'empty'", &[("empty.tar.gz", archive.clone())]);
-    lab.write("empty.tar.gz", archive);
-    lab.fetch("empty --from empty.tar.gz").fails(3, &["is no data set"], "inside");
-    assert_eq!(lab.datasets(), [".fetch-empty"]);
-    assert!(!lab.run("datasets list").good().stdout.contains(".fetch"));
 }
 
 #[test]
@@ -634,14 +282,25 @@ fn the_known_sets_are_listed_and_offered() {
 }
 
 #[test]
+fn certificates_of_the_environment_are_used_or_refused() {
+    let (lab, server) = with_digits();
+    lab.write("none.pem", "no certificate");
+    let line = "datasets fetch digits --manifest sets.toml";
+    for file in ["none.pem", "missing.pem"] {
+        let variables = [("SSL_CERT_FILE", file), ("NO_PROXY", "127.0.0.1")];
+        lab.run_with(line, &variables, b"").fails(4, &[file, "SSL_CERT_FILE"], "PEM");
+    }
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
 fn a_wrong_manifest_is_explained() {
     let lab = Lab::new();
-    lab.fetch("").fails(2, &["cannot read `sets.toml`"], "");
+    lab.fetch("").fails(2, &["cannot read `sets.toml`"], "--manifest");
     lab.write("sets.toml", "[[set]]\nname = 'x'\nfile = []\n");
     lab.fetch("x").fails(2, &["`x`: it has no file"], "README");
     lab.write("sets.toml", "[[set]]\nname = 'x'\ncolour = 1\n");
     lab.fetch("x").fails(2, &["line 3", "colour"], "README");
     manifest(&lab, "http://127.0.0.1:1", "name = '../x'", &digits());
     lab.fetch("x").fails(2, &["cannot be the name of a folder"], "README");
-    assert!(Path::new(&lab.path("datasets")).is_dir());
 }

@@ -19,6 +19,7 @@ mod draw;
 mod evaluate;
 mod example;
 mod fetch;
+mod fetch_archives;
 mod files;
 mod help;
 mod hostile;
@@ -38,6 +39,7 @@ mod soak;
 mod tables;
 mod torchvision;
 mod train;
+mod web;
 
 /// Counts what a test holds; see [`hostile`].
 #[global_allocator]

@@ -9,6 +9,7 @@ pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod events;
+pub mod fetch;
 pub mod format;
 pub mod model;
 pub mod ops;

@@ -199,6 +199,81 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// A new, empty file, in place of one that may be there.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn create(path: &Path) -> Result<fs::File> {
+    fs::File::create(path).map_err(|cause| output_error("write", path, &cause))
+}
+
+/// A file to write on from where it ends, made where there is none.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn extend(path: &Path) -> Result<fs::File> {
+    let open = fs::OpenOptions::new().append(true).create(true).open(path);
+    open.map_err(|cause| output_error("write", path, &cause))
+}
+
+/// What a failure to write `path` means.
+#[must_use]
+pub fn write_error(path: &Path, cause: &io::Error) -> Error {
+    output_error("write", path, cause)
+}
+
+/// Copies a file.
+///
+/// # Errors
+/// If it cannot be read or the copy not written.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut source = open(from)?;
+    let mut target = create(to)?;
+    io::copy(&mut source, &mut target).map(drop).map_err(|cause| output_error("write", to, &cause))
+}
+
+/// Gives a file or folder another name, on the same disk.
+///
+/// # Errors
+/// If it cannot be renamed.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|cause| output_error("write", to, &cause))
+}
+
+/// Gives a folder its final name once all that is in it is on the disk: it is there whole or not at
+/// all.
+///
+/// # Errors
+/// If it cannot be written or renamed.
+pub fn settle_folder(from: &Path, to: &Path) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let failed = |cause: &io::Error| output_error("write", to, cause);
+        let folder = fs::File::open(from).map_err(|cause| failed(&cause))?;
+        rustix::fs::syncfs(folder).map_err(|cause| failed(&cause.into()))?;
+    }
+    rename(from, to)?;
+    #[cfg(unix)]
+    if let Some(parent) = to.parent().filter(|path| !path.as_os_str().is_empty()) {
+        let sync = fs::File::open(parent).and_then(|folder| folder.sync_all());
+        sync.map_err(|cause| output_error("write", to, &cause))?;
+    }
+    Ok(())
+}
+
+/// Removes a folder and all that is in it, if it is there.
+///
+/// # Errors
+/// If it is there and cannot be removed.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(output_error("remove", path, &cause))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Fills `buffer` from a file's byte `offset` on.
 ///
 /// # Errors

@@ -116,6 +116,15 @@ impl Lock {
     /// # Errors
     /// If another process holds it, or the folder cannot be written.
     pub fn acquire(folder: &Path) -> Result<Self> {
+        Self::acquire_to(folder, "trained")
+    }
+
+    /// Takes the lock of `folder`; `done` says what is done there: it is being `trained`.
+    ///
+    /// # Errors
+    /// If another process holds it, or the folder cannot be written.
+    pub fn acquire_to(folder: &Path, done: &str) -> Result<Self> {
+        let refuse = |owner: Option<&Owner>| refuse(folder, done, owner);
         let path = folder.join(NAME);
         let failed = |cause: &std::io::Error| output_error("lock", &path, cause);
         loop {
@@ -130,7 +139,7 @@ impl Lock {
             let taken = file.try_lock();
             let (mut owner, this) = (Owner::read(&mut file), Owner::this());
             match &taken {
-                Err(TryLockError::WouldBlock) => return Err(refuse(folder, owner.as_ref())),
+                Err(TryLockError::WouldBlock) => return Err(refuse(owner.as_ref())),
                 Ok(()) => owner = owner.filter(|owner| owner.may_live(&this, true)),
                 // Not every file system has locks: the heartbeat decides.
                 Err(TryLockError::Error(_)) => {
@@ -138,7 +147,7 @@ impl Lock {
                 }
             }
             if let Some(owner) = owner {
-                return Err(refuse(folder, Some(&owner)));
+                return Err(refuse(Some(&owner)));
             }
             if !is_still(&file, &path) {
                 continue; // its last owner removed it between opening and locking
@@ -216,7 +225,7 @@ fn is_still(file: &File, path: &Path) -> bool {
     }
 }
 
-fn refuse(folder: &Path, owner: Option<&Owner>) -> Error {
+fn refuse(folder: &Path, done: &str, owner: Option<&Owner>) -> Error {
     let who = owner.map_or_else(
         || "by another process".to_owned(),
         |owner| {
@@ -225,8 +234,8 @@ fn refuse(folder: &Path, owner: Option<&Owner>) -> Error {
             format!("by process {} on `{}`, for {since}", owner.process, owner.host)
         },
     );
-    Error::failed(format!("`{}` is being trained {who}", folder.display()))
-        .cause("two processes must not write one run")
+    Error::failed(format!("`{}` is being {done} {who}", folder.display()))
+        .cause("two processes must not write one folder")
         .hint("wait until it has ended, or stop it; the lock of a process that was killed is void, after a minute at the latest")
 }
 

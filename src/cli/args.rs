@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use super::train_args::TrainArgs;
 use crate::commands::bench::Length;
 use crate::commands::predict::Form;
-use crate::commands::{self, bench, check, evaluate, models, predict};
+use crate::commands::{self, bench, check, evaluate, fetch, models, predict};
 use crate::config::{Format, Kernels, Reading};
 use crate::events::Verbosity;
 
@@ -108,6 +108,8 @@ pub(super) enum DatasetsVerb {
     List,
     /// Decode every image; find broken files, copies, and pictures in two splits
     Check(CheckArgs),
+    /// Get a well-known data set
+    Fetch(FetchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -145,6 +147,21 @@ pub(super) struct ReadingArgs {
     /// What stays in one split: a pattern in the path, as `(patient[0-9]+)`, or a column
     #[arg(long, value_name = "PATTERN", env = "TINDERBOX_GROUP", hide_env = true)]
     group: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FetchArgs {
+    /// The data set [default: list those that can be fetched]
+    name: Option<String>,
+    /// A file or folder with what was downloaded by other means; nothing is downloaded
+    #[arg(long, value_name = "PATH", requires = "name")]
+    from: Option<PathBuf>,
+    /// A server to try first: it has `NAME/FILE` or `FILE` below this address
+    #[arg(long, value_name = "URL", env = "TINDERBOX_MIRROR", hide_env = true)]
+    mirror: Option<String>,
+    /// A table of your own data sets (TOML), in place of the program's
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -288,6 +305,13 @@ impl From<CheckArgs> for check::Options {
     fn from(args: CheckArgs) -> Self {
         let CheckArgs { dataset, reading, max_bad } = args;
         Self { dataset, reading: reading.into(), max_bad }
+    }
+}
+
+impl From<FetchArgs> for fetch::Options {
+    fn from(args: FetchArgs) -> Self {
+        let FetchArgs { name, from, mirror, manifest } = args;
+        Self { name, from, mirror: mirror.filter(|url| !url.is_empty()), manifest }
     }
 }
 

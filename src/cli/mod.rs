@@ -76,6 +76,9 @@ fn run(cli: Cli) -> Result<(), Error> {
         Verb::Datasets { verb: DatasetsVerb::Check(args) } => {
             commands::check::run(&context, &args.into())
         }
+        Verb::Datasets { verb: DatasetsVerb::Fetch(args) } => {
+            commands::fetch::run(&context, &args.into())
+        }
         Verb::Models(args) => commands::models::run(&context, &args.into()),
         Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&context),
         Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&context, &run),

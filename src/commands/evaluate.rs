@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::fetch::with_way;
 use super::output::{Rows, print, print_json};
 use super::plan::{evaluation_work, relabel};
 use super::{Compute, Context};
@@ -101,7 +102,8 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
     };
     let reading = trained.as_ref().filter(|settings| settings.dataset == name);
     let reading = reading.map(Settings::reading).unwrap_or_default();
-    let mut dataset = open(&name, &context.folders, &reading)?;
+    let mut dataset = open(&name, &context.folders, &reading)
+        .map_err(|error| with_way(error, &name, &context.folders))?;
     if let Some(settings) = trained {
         let same = settings.dataset == name
             || open(&settings.dataset, &context.folders, &settings.reading())

@@ -7,6 +7,7 @@ pub mod datasets;
 pub mod devices;
 pub mod doctor;
 pub mod evaluate;
+pub mod fetch;
 mod fit;
 mod head;
 pub mod models;

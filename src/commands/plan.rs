@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::fetch::with_way;
 use super::fit::Need;
 use crate::base::units::{list, plural, thousands};
 use crate::base::{Error, Result, files};
@@ -60,7 +61,8 @@ pub fn open_split(
     folders: &Folders,
     own: Option<&Path>,
 ) -> Result<(Dataset, Vec<String>)> {
-    let mut dataset = open(&settings.dataset, folders, &settings.reading())?;
+    let mut dataset = open(&settings.dataset, folders, &settings.reading())
+        .map_err(|error| with_way(error, &settings.dataset, folders))?;
     let named = settings.lock.as_deref().filter(|_| own.is_none());
     let named = named.map(|run| locate_run(run, &folders.models)).transpose()?;
     let named = named.map(|folder| folder.join("dataset.lock"));

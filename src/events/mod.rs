@@ -4,7 +4,9 @@
 mod counter;
 mod event;
 mod reporter;
+mod transfer;
 
 pub use counter::Counter;
 pub use event::Event;
 pub use reporter::{Progress, Reporter, Verbosity};
+pub use transfer::Transfer;

@@ -41,6 +41,7 @@ fn the_help_reads_as_it_should() {
     let lab = Lab::new();
     insta::assert_snapshot!("help", lab.run("--help").good().stdout);
     insta::assert_snapshot!("help_train", lab.run("train --help").good().stdout);
+    insta::assert_snapshot!("help_fetch", lab.run("datasets fetch --help").good().stdout);
     insta::assert_snapshot!("help_predict", lab.run("predict --help").good().stdout);
 }
 

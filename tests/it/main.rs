@@ -18,6 +18,8 @@ mod doctor;
 mod draw;
 mod evaluate;
 mod example;
+mod fetch;
+mod fetch_archives;
 mod files;
 mod firewall;
 mod help;
@@ -38,6 +40,7 @@ mod soak;
 mod tables;
 mod torchvision;
 mod train;
+mod web;
 
 /// Counts what a test holds; see [`hostile`].
 #[global_allocator]

@@ -26,6 +26,10 @@ pub enum Purpose {
     Pick = 9,
     /// The planes on whose sides a picture's fingerprint lies.
     Fingerprint = 11,
+    /// Which operation of a policy changes an image, and how much.
+    Policy = 12,
+    /// Which patch of an image is erased.
+    Erase = 13,
     /// Data that is made up, for benchmarks and tests.
     Synthetic = 10,
 }

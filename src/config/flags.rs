@@ -170,7 +170,7 @@ pub const FLAGS: &[Flag] = &[
     flag(
         DATA,
         "augment",
-        Choice(&["auto", "none", "light", "standard"]),
+        Choice(&["auto", "none", "light", "standard", "strong"]),
         "HOW",
         "How images are varied [default: auto]",
     ),

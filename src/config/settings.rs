@@ -17,6 +17,9 @@ pub enum Augment {
     Light,
     /// A random part of the image at a random scale, a mirror image, changed colours.
     Standard,
+    /// A smaller part, a mirror image, one operation of `TrivialAugment`, and a patch erased from a
+    /// quarter of the images: for long trainings on photos.
+    Strong,
 }
 
 /// The update rule.

@@ -1,6 +1,14 @@
 //! How images are varied while training. Every draw is addressed by (seed, epoch, position in the
 //! epoch's order, purpose).
 
+use std::cell::RefCell;
+
+use tinderbox_kernels::photo::{
+    Image, Part, Scratch, adjust_brightness, adjust_contrast, adjust_saturation, erase,
+    horizontal_flip,
+};
+
+use super::policy::trivial_augment;
 use super::resize::{prepare, resize};
 use crate::base::Pixels;
 use crate::base::draw::{Draw, Purpose};
@@ -23,10 +31,28 @@ impl Address {
 /// The part of an image that `standard` looks at: at least this share of its area, and an aspect
 /// ratio between these (torchvision's `RandomResizedCrop`, whose smallest share is 0.08).
 const SMALLEST_AREA: f32 = 0.35;
+/// The same for `strong`. At a quarter of the area, images that were decoded at twice the network's
+/// size still have every pixel that is shown.
+const SMALLEST_STRONG: f32 = 0.25;
 const ASPECT: (f32, f32) = (3.0 / 4.0, 4.0 / 3.0);
 
 /// How far brightness, contrast and saturation go from 1.
 const JITTER: f32 = 0.2;
+
+/// `strong` erases a patch from this share of the images, of this part of their area and with an
+/// aspect ratio between these (torchvision's `RandomErasing`).
+const ERASED: f32 = 0.25;
+const ERASED_AREA: (f32, f32) = (0.02, 0.33);
+const ERASED_ASPECT: (f32, f32) = (0.3, 3.3);
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// An image as the operations take it.
+fn view(image: &mut Pixels) -> Image<'_> {
+    Image::new([image.height, image.width], image.channels, &mut image.data)
+}
 
 /// The image at the network's size, varied.
 pub(super) fn augment(pixels: &Pixels, how: Augment, to: &Preprocessing, at: Address) -> Pixels {
@@ -38,8 +64,16 @@ pub(super) fn augment(pixels: &Pixels, how: Augment, to: &Preprocessing, at: Add
             if to.channels == 3 { maybe_mirror(image, at.draw(Purpose::Flip)) } else { image }
         }
         Augment::Standard => {
-            let image = random_resized_crop(pixels, to, at.draw(Purpose::Crop));
+            let image = random_resized_crop(pixels, to, SMALLEST_AREA, at.draw(Purpose::Crop));
             jitter(maybe_mirror(image, at.draw(Purpose::Flip)), at.draw(Purpose::Color))
+        }
+        Augment::Strong => {
+            let image = random_resized_crop(pixels, to, SMALLEST_STRONG, at.draw(Purpose::Crop));
+            let mut image = maybe_mirror(image, at.draw(Purpose::Flip));
+            SCRATCH.with_borrow_mut(|scratch| {
+                trivial_augment(&mut view(&mut image), at.draw(Purpose::Policy), scratch);
+            });
+            maybe_erase(image, at.draw(Purpose::Erase))
         }
     }
 }
@@ -66,26 +100,38 @@ fn shift(image: &Pixels, draw: Draw) -> Pixels {
 
 fn maybe_mirror(mut image: Pixels, draw: Draw) -> Pixels {
     if draw.unit(0) < 0.5 {
-        let (width, channels) = (image.width, image.channels);
-        for row in image.data.chunks_exact_mut(width * channels) {
-            for column in 0..width / 2 {
-                for channel in 0..channels {
-                    row.swap(
-                        column * channels + channel,
-                        (width - 1 - column) * channels + channel,
-                    );
-                }
-            }
+        horizontal_flip(&mut view(&mut image));
+    }
+    image
+}
+
+/// Ten tries at a patch that fits, as torchvision has them; what is erased is black.
+fn maybe_erase(mut image: Pixels, draw: Draw) -> Pixels {
+    if draw.unit(0) >= ERASED {
+        return image;
+    }
+    let (width, height) = (image.width, image.height);
+    for attempt in 0..10 {
+        let first = attempt * 4 + 1;
+        let area = (width * height) as f32 * draw.between(first, ERASED_AREA.0, ERASED_AREA.1);
+        let aspect = draw.between(first + 1, ERASED_ASPECT.0.ln(), ERASED_ASPECT.1.ln()).exp();
+        let (h, w) = ((area * aspect).sqrt().round(), (area / aspect).sqrt().round());
+        let (h, w) = (h as usize, w as usize);
+        if h < height && w < width && h > 0 && w > 0 {
+            let top = draw.below(first + 2, height - h + 1);
+            let left = draw.below(first + 3, width - w + 1);
+            erase(&mut view(&mut image), Part { top, left, height: h, width: w }, [0; 3]);
+            return image;
         }
     }
     image
 }
 
 /// A random box, resized: ten tries at an area and an aspect ratio, else the central part.
-fn random_resized_crop(pixels: &Pixels, to: &Preprocessing, draw: Draw) -> Pixels {
+fn random_resized_crop(pixels: &Pixels, to: &Preprocessing, smallest: f32, draw: Draw) -> Pixels {
     let (width, height) = (pixels.width as f32, pixels.height as f32);
     for attempt in 0..10 {
-        let area = width * height * draw.between(attempt * 4, SMALLEST_AREA, 1.0);
+        let area = width * height * draw.between(attempt * 4, smallest, 1.0);
         let aspect = draw.between(attempt * 4 + 1, ASPECT.0.ln(), ASPECT.1.ln()).exp();
         let (w, h) = ((area * aspect).sqrt().round(), (area / aspect).sqrt().round());
         if (1.0..=width).contains(&w) && (1.0..=height).contains(&h) {
@@ -101,33 +147,14 @@ fn random_resized_crop(pixels: &Pixels, to: &Preprocessing, draw: Draw) -> Pixel
     prepare(pixels, to)
 }
 
-/// Brightness, contrast and (for colour) saturation, each a blend as PIL's `ImageEnhance` makes it.
+/// Brightness, contrast and (for colour) saturation.
 fn jitter(mut image: Pixels, draw: Draw) -> Pixels {
-    let factor = |index| draw.between(index, 1.0 - JITTER, 1.0 + JITTER);
-    let (brightness, contrast, saturation) = (factor(0), factor(1), factor(2));
-    blend(&mut image.data, |_| 0.0, brightness);
-    let mean =
-        image.data.iter().map(|&v| u64::from(v)).sum::<u64>() as f32 / image.data.len() as f32;
-    blend(&mut image.data, |_| mean, contrast);
-    if image.channels == 3 {
-        for pixel in image.data.chunks_exact_mut(3) {
-            blend(pixel, luma, saturation);
-        }
-    }
+    let factor = |index| f64::from(draw.between(index, 1.0 - JITTER, 1.0 + JITTER));
+    let mut view = view(&mut image);
+    adjust_brightness(&mut view, factor(0));
+    adjust_contrast(&mut view, factor(1));
+    adjust_saturation(&mut view, factor(2));
     image
-}
-
-fn luma(pixel: &[u8]) -> f32 {
-    0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])
-}
-
-/// `other + factor * (value - other)`, rounded, for every value; `other` is made of all of them.
-fn blend(values: &mut [u8], other: impl Fn(&[u8]) -> f32, factor: f32) {
-    let other = other(values);
-    for value in values {
-        let mixed = other + factor * (f32::from(*value) - other);
-        *value = mixed.round().clamp(0.0, 255.0) as u8;
-    }
 }
 
 #[cfg(test)]
@@ -152,7 +179,7 @@ mod tests {
     #[test]
     fn an_augmented_image_is_a_function_of_its_address() {
         let at = Address { seed: 1, epoch: 2, position: 3 };
-        for how in [Augment::Light, Augment::Standard] {
+        for how in [Augment::Light, Augment::Standard, Augment::Strong] {
             let image = augment(&photo(), how, &to(), at);
             assert_eq!([image.height, image.width, image.channels], [16, 16, 3]);
             assert_eq!(image, augment(&photo(), how, &to(), at));

@@ -13,6 +13,7 @@ mod jpeg;
 mod loader;
 pub mod lock;
 mod order;
+mod policy;
 mod quarantine;
 mod resize;
 mod similar;

@@ -37,6 +37,7 @@ mod settings;
 mod signals;
 #[cfg(target_os = "linux")]
 mod soak;
+mod sources;
 mod tables;
 mod torchvision;
 mod train;

@@ -98,7 +98,8 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
 
 /// The labels and the images of one file.
 fn read(path: &Path, labels: usize, classes: usize) -> Result<(Vec<u8>, Store)> {
-    let bytes = files::read_at_most(path, MOST_BYTES)?;
+    let bytes = files::read_at_most(path, MOST_BYTES)
+        .map_err(|error| error.hint("all parts of the data set are needed: fetch it again"))?;
     let record = labels + 3 * PLANE;
     let bad = |cause: String| {
         Error::input(format!("cannot read `{}`", path.display()))

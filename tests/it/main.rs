@@ -20,6 +20,8 @@ mod evaluate;
 mod example;
 mod fetch;
 mod fetch_archives;
+#[cfg(feature = "fetch")]
+mod fetch_network;
 mod files;
 mod help;
 mod hostile;
@@ -39,6 +41,7 @@ mod soak;
 mod tables;
 mod torchvision;
 mod train;
+#[cfg(feature = "fetch")]
 mod web;
 
 /// Counts what a test holds; see [`hostile`].

@@ -207,6 +207,18 @@ fn a_folder_that_cannot_be_written_is_told_apart() {
 }
 
 #[test]
+fn the_proxy_of_the_environment_is_asked_unless_told_otherwise() {
+    let (lab, server) = with_digits();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let line = "datasets fetch digits --manifest sets.toml";
+    let proxy = format!("http://{gone}");
+    let variables = [("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", "example.org")];
+    lab.run_with(line, &variables, b"").fails(4, &["connection refused"], "HTTPS_PROXY");
+    assert_eq!(server.requests(), 0);
+    lab.run_with(line, &[variables[0], ("NO_PROXY", "127.0.0.1")], b"").good();
+}
+
+#[test]
 fn certificates_of_the_environment_are_used_or_refused() {
     let (lab, server) = with_digits();
     lab.write("none.pem", "no certificate");

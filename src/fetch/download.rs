@@ -96,7 +96,7 @@ impl Client {
                 Ok(()) => return files::rename(&part, path),
                 Err(Stop::Here(error)) => return Err(error),
                 Err(Stop::Broken(cause) | Stop::Refused(cause)) => {
-                    watch(News::Say(&format!("no luck with {address}: {cause}")));
+                    watch(News::Say(&format!("nothing from {address}: {cause}")));
                     failures.push((address, cause));
                 }
             }
@@ -287,9 +287,16 @@ fn stop(error: &ureq::Error) -> Stop {
         other => other.to_string(),
     };
     let again = match error {
-        Of::Io(cause) => cause.kind() != ErrorKind::ConnectionRefused,
+        Of::Io(cause) => matches!(
+            cause.kind(),
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::TimedOut
+                | ErrorKind::UnexpectedEof
+        ),
         Of::Timeout(_) | Of::Protocol(_) => true,
-        _ => false,
+        _ => false, // no network, no such server
     };
     if again { Stop::Broken(text) } else { Stop::Refused(text) }
 }
@@ -300,12 +307,12 @@ fn failed(set: &str, file: &Remote, failures: &[(String, String)], part: &Path) 
         failures.iter().map(|(address, cause)| format!("{address}: {cause}")).collect();
     let kept = match size_of(part) {
         0 => String::new(),
-        size => format!("{} of it are kept: the same command goes on from there. ", bytes(size)),
+        size => format!("{} of it are kept: the same command goes on from there; ", bytes(size)),
     };
     Error::environment(format!("cannot download `{}`", file.name()))
         .cause(causes.join("; "))
         .hint(format!(
-            "{kept}Without a network, download it elsewhere: `tinderbox datasets fetch {set} --from FOLDER` takes it from there; `HTTPS_PROXY` names a proxy, `--mirror URL` another server"
+            "{kept}without a network, download it elsewhere: `tinderbox datasets fetch {set} --from FOLDER` takes it from there; `HTTPS_PROXY` names a proxy, `--mirror URL` another server"
         ))
 }
 

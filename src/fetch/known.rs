@@ -189,7 +189,10 @@ pub fn sets(manifest: Option<&Path>) -> Result<Vec<Set>> {
             .cause(cause)
             .hint("the README has an example of a manifest: `[[set]]` with `name`, `[[set.file]]` with `addresses`, `size`, `sha256`")
     };
-    let bytes = files::read_at_most(path, MOST_BYTES).map_err(|error| error.blame(Fault::Usage))?;
+    let bytes = files::read_at_most(path, MOST_BYTES).map_err(|error| {
+        let hint = "`--manifest FILE` names a table of your own data sets; without it the program's own is used";
+        error.blame(Fault::Usage).hint(hint)
+    })?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
     parse(&text).map_err(wrong)
 }
@@ -197,7 +200,7 @@ pub fn sets(manifest: Option<&Path>) -> Result<Vec<Set>> {
 fn parse(text: &str) -> std::result::Result<Vec<Set>, String> {
     let manifest: Manifest = toml::from_str(text).map_err(|cause| {
         let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        format!("line {}: {}", before.lines().count().max(1), cause.message())
+        format!("line {}: {}", before.matches('\n').count() + 1, cause.message())
     })?;
     for set in &manifest.sets {
         if let Some(fault) = set.fault() {

@@ -56,10 +56,10 @@ pub struct Fetched {
 ///
 /// # Errors
 /// If it is there already, cannot be had, is not what it should be, or cannot be written.
-pub fn fetch(set: &Set, datasets: &Path, from: &Source, watch: Watch) -> Result<Fetched> {
+pub fn fetch(set: &Set, datasets: &Path, source: &Source, watch: Watch) -> Result<Fetched> {
     let target = datasets.join(&set.name);
     refuse_existing(&target)?;
-    let local = from.place.as_deref().map(|place| local(set, place)).transpose()?;
+    let local = source.place.as_deref().map(|place| local(set, place)).transpose()?;
     #[cfg(not(feature = "fetch"))]
     if local.is_none() {
         return Err(no_network(set));
@@ -67,20 +67,43 @@ pub fn fetch(set: &Set, datasets: &Path, from: &Source, watch: Watch) -> Result<
     let staging = datasets.join(format!(".fetch-{}", set.name));
     files::make_folder(&staging).map_err(not_writable)?;
     let lock = Lock::acquire_to(&staging, "fetched").map_err(not_writable)?;
+    match fill(set, &staging, local, source, watch) {
+        Ok(()) => Ok(Fetched { staging, target, _lock: lock }),
+        Err(error) => {
+            clear(&staging);
+            Err(error)
+        }
+    }
+}
+
+/// Makes the data set in its hidden folder.
+fn fill(
+    set: &Set,
+    staging: &Path,
+    local: Option<Vec<PathBuf>>,
+    source: &Source,
+    watch: Watch,
+) -> Result<()> {
     let tree = staging.join("tree");
     files::remove_folder(&tree)?;
-    let sources = match local {
+    let paths = match local {
         Some(paths) => paths,
-        None => download_all(set, &staging, from, watch)?,
+        None => download_all(set, staging, source, watch)?,
     };
     files::make_folder(&tree)?;
     let mut room = unpack::Room::new(set);
-    for (file, path) in set.files.iter().zip(&sources) {
+    for (file, path) in set.files.iter().zip(&paths) {
         watch(News::Begin(&format!("unpacking {}", file.name()), file.size));
         unpack::unpack(set, path, file, &tree, &mut room, watch)?;
     }
-    arrange::arrange(set, &tree)?;
-    Ok(Fetched { staging, target, _lock: lock })
+    arrange::arrange(set, &tree)
+}
+
+/// After a failure: what was downloaded stays for the next fetch, and nothing else.
+fn clear(staging: &Path) {
+    let downloads = files::list(&staging.join("files")).unwrap_or_default();
+    let rest = if downloads.is_empty() { staging.to_owned() } else { staging.join("tree") };
+    let _ = files::remove_folder(&rest); // the failure itself is what is told
 }
 
 impl Fetched {
@@ -104,7 +127,7 @@ impl Fetched {
 
     /// Throws away what was unpacked; downloads stay.
     pub fn discard(self) {
-        let _ = files::remove_folder(&self.folder());
+        clear(&self.staging);
     }
 }
 
@@ -147,12 +170,12 @@ fn require_space(set: &Set, folder: &Path) -> Result<()> {
 }
 
 #[cfg(feature = "fetch")]
-fn download_all(set: &Set, staging: &Path, from: &Source, watch: Watch) -> Result<Vec<PathBuf>> {
+fn download_all(set: &Set, staging: &Path, source: &Source, watch: Watch) -> Result<Vec<PathBuf>> {
     let folder = staging.join("files");
     files::make_folder(&folder)?;
     require_space(set, &folder)?;
     let place = |file: &Remote| folder.join(file.name());
-    let client = download::Client::new(from.mirror.as_deref(), download::Patience::default())?;
+    let client = download::Client::new(source.mirror.as_deref(), download::Patience::default())?;
     for file in &set.files {
         client.get(&set.name, file, &place(file), watch)?;
     }

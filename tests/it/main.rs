@@ -20,6 +20,8 @@ mod evaluate;
 mod example;
 mod fetch;
 mod fetch_archives;
+#[cfg(feature = "fetch")]
+mod fetch_network;
 mod files;
 mod firewall;
 mod help;
@@ -41,6 +43,7 @@ mod sources;
 mod tables;
 mod torchvision;
 mod train;
+#[cfg(feature = "fetch")]
 mod web;
 
 /// Counts what a test holds; see [`hostile`].

@@ -134,14 +134,17 @@ impl Findings {
         self.copies.sort_unstable();
         let mut sets = Sets::new(samples.len());
         for copies in &self.copies {
-            copies.iter().for_each(|&copy| sets.join(copies[0], copy));
-            // Of copies the first stands for all.
-            copies[1..].iter().for_each(|&copy| prints[copy] = None);
+            for &copy in &copies[1..] {
+                sets.join(copies[0], copy);
+                prints[copy] = None; // the first stands for all
+            }
             let other = copies.iter().find(|&&c| samples[c].label != samples[copies[0]].label);
             self.conflicts.extend(other.map(|&other| [copies[0], other]));
         }
         self.twins = twins(&prints);
-        self.twins.iter().for_each(|twins| sets.join(twins.first, twins.second));
+        for twins in &self.twins {
+            sets.join(twins.first, twins.second);
+        }
         let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for index in 0..samples.len() {
             members.entry(sets.find(index)).or_default().push(index);

@@ -83,10 +83,10 @@ impl Fingerprint {
 }
 
 /// The normals of the planes: a sign for each pixel.
-fn planes() -> &'static [[bool; SIDE * SIDE]; 128] {
-    static PLANES: OnceLock<Box<[[bool; SIDE * SIDE]; 128]>> = OnceLock::new();
+fn planes() -> &'static [[bool; SIDE * SIDE]] {
+    static PLANES: OnceLock<Vec<[bool; SIDE * SIDE]>> = OnceLock::new();
     PLANES.get_or_init(|| {
-        let mut planes = Box::new([[false; SIDE * SIDE]; 128]);
+        let mut planes = vec![[false; SIDE * SIDE]; 128];
         for (number, plane) in planes.iter_mut().enumerate() {
             let draw = Draw::at(0, 0, number as u64, Purpose::Fingerprint);
             for (pixel, up) in plane.iter_mut().enumerate() {
@@ -114,7 +114,9 @@ pub fn twins(prints: &[Option<Fingerprint>]) -> Vec<Twins> {
                 }
             }
         }
-        order.iter_mut().for_each(|(bits, _)| *bits = bits.rotate_left(128 / ORDERS));
+        for (bits, _) in &mut order {
+            *bits = bits.rotate_left(128 / ORDERS);
+        }
         found.sort_unstable();
         found.dedup();
     }

@@ -25,7 +25,9 @@ pub fn add_missing_splits(dataset: &mut Dataset, fraction: f64, seed: u64) {
 fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
     let train = std::mem::take(Arc::make_mut(&mut dataset.splits[Split::Train as usize]));
     let mut counts = vec![0usize; dataset.classes.len()];
-    train.iter().for_each(|sample| counts[sample.label as usize] += 1);
+    for sample in &train {
+        counts[sample.label as usize] += 1;
+    }
     let mut open: Vec<i64> = counts.iter().map(|&count| share(count, fraction) as i64).collect();
     let mut left = counts;
     let mut taken = vec![false; train.len()];
@@ -44,7 +46,9 @@ fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
                 open[class] -= count as i64;
                 left[class] -= count;
             }
-            unit.iter().for_each(|&index| taken[index] = true);
+            for &index in &unit {
+                taken[index] = true;
+            }
         }
     }
     let (gone, stays): (Vec<_>, Vec<_>) =

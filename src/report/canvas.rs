@@ -184,7 +184,7 @@ impl<'a> Scene<'a> {
         let mut pixmap = Pixmap::new(width, height).ok_or_else(failed)?;
         pixmap.data_mut().fill(255);
         for (pixels, area) in &self.photos {
-            place(&mut pixmap, pixels, *area)?;
+            place(&mut pixmap, pixels, *area);
         }
         let tree = self.fonts.parse(&self.svg())?;
         resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
@@ -235,7 +235,7 @@ pub(super) fn fitted(pixels: &Pixels, side: usize) -> (usize, usize) {
 
 /// Draws one photograph into the middle of its area, over a quiet backing.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // coordinates are small
-fn place(pixmap: &mut Pixmap, pixels: &Pixels, area: Area) -> Result<()> {
+fn place(pixmap: &mut Pixmap, pixels: &Pixels, area: Area) {
     let (left, top) = (area.x as usize, area.y as usize);
     let (across, down) = (area.w as usize, area.h as usize);
     let (w, h) = fitted(pixels, across.min(down));
@@ -251,7 +251,6 @@ fn place(pixmap: &mut Pixmap, pixels: &Pixels, area: Area) -> Result<()> {
             out[..3].copy_from_slice(shown.get(at..at + 3).unwrap_or(&BACKING));
         }
     }
-    Ok(())
 }
 
 /// `[h, w, 3]` bytes: every pixel repeated when it grows, antialiased when it shrinks.

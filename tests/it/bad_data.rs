@@ -30,7 +30,7 @@ fn a_missing_data_set_says_where_it_was_looked_for_and_what_is_there() {
     train(&lab, "fashion-mnist").fails(
         3,
         &["`fashion-mnist`"],
-        "did you mean `fashion-mnist-mini`?",
+        "`tinderbox datasets fetch fashion-mnist` gets it",
     );
 }
 

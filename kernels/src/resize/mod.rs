@@ -56,6 +56,7 @@ impl Resize {
         let channels = self.channels;
         self.check(source.len(), target.len());
         let [left, top, width, height] = self.area;
+        #[allow(clippy::float_cmp)] // the whole side is exactly the whole side
         let along = |start, length, from, to| {
             (start != 0.0 || length != from as f64 || to != from)
                 .then(|| Windows::new(self.filter, start, length, from, to))

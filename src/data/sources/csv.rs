@@ -203,8 +203,8 @@ fn reader(bytes: &[u8]) -> ::csv::Reader<&[u8]> {
 /// What separates the columns: of tab, semicolon and comma the most frequent in the first line.
 fn delimiter(bytes: &[u8]) -> u8 {
     let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let count = |delimiter: &u8| line.iter().filter(|b| *b == delimiter).count();
-    [b',', b';', b'\t'].into_iter().max_by_key(count).unwrap_or(b',')
+    let parts = |delimiter: &u8| line.split(|b| b == delimiter).count();
+    [b',', b';', b'\t'].into_iter().max_by_key(parts).unwrap_or(b',')
 }
 
 fn columns(bytes: &[u8], table: &Path, how: &Reading) -> Result<Columns> {

@@ -78,7 +78,7 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
         })
     };
     let image = find("path", IMAGES, holds_bytes)?;
-    let label = find("label", LABELS, |column| column.is_primitive())?;
+    let label = find("label", LABELS, Type::is_primitive)?;
     let names = meta
         .key_value_metadata()
         .and_then(|pairs| pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_deref())

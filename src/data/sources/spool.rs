@@ -56,6 +56,12 @@ impl Archive {
         }
     }
 
+    /// Whether it has these bytes.
+    pub fn holds(&self, offset: u64, len: u64) -> bool {
+        let last = offset.checked_add(len).and_then(|end| end.checked_sub(1));
+        len == 0 || last.is_some_and(|last| self.read(last, 1).is_ok())
+    }
+
     /// Some bytes from `offset` on; none at the end.
     pub fn read_some(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
         match &self.data {

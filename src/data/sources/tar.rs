@@ -1,4 +1,4 @@
-//! Tar archives, read where they lie. In the convention of WebDataset, files whose names differ
+//! Tar archives, read where they lie. In the convention of `WebDataset`, files whose names differ
 //! after the first dot belong together: `0001.jpg`, `0001.cls` (or `0001.json` with a key `label`).
 //! Without such labels the folders in the archive are the classes.
 
@@ -129,6 +129,9 @@ fn list(path: &Path, archive: &Archive) -> Result<BTreeMap<String, Entry>> {
         let key = name[..name.len() - base.len() + stem.len()].to_owned();
         let last = extension.rsplit('.').next().unwrap_or(extension).to_lowercase();
         let (offset, len) = (file.raw_file_position(), file.size());
+        if !archive.holds(offset, len) {
+            return Err(bad(&std::io::ErrorKind::UnexpectedEof.into()));
+        }
         if IMAGE_EXTENSIONS.contains(&last.as_str()) {
             let entry = entries.entry(key).or_default();
             if len <= MOST_FILE_BYTES && entry.image.is_none() {

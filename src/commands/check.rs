@@ -108,21 +108,17 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
     let class = |index: usize| &dataset.classes[samples[index].label as usize];
     let share = found.bad.len() as f64 / samples.len().max(1) as f64;
     let mut lines = Vec::new();
-    let mut add = |fails: bool, count: usize, said: String, examples: Vec<String>| {
-        if count > 0 {
-            lines.push(Line { fails, said, examples });
-        }
+    let mut add = |fails: bool, said: String, examples: Vec<String>| {
+        lines.push(Line { fails, said, examples });
     };
     add(
         true,
-        found.leaks.len(),
         format!("{} in two splits", plural(found.leaks.len(), "picture is", "pictures are")),
         found.leaks.iter().map(pair).collect(),
     );
     let torn = &found.torn_groups;
     add(
         true,
-        torn.len(),
         format!("{} in two splits", plural(torn.len(), "group is", "groups are")),
         torn.iter()
             .map(|(group, members)| {
@@ -132,7 +128,6 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
     );
     add(
         true,
-        found.conflicts.len(),
         format!("{} two labels", plural(found.conflicts.len(), "picture has", "pictures have")),
         found
             .conflicts
@@ -145,7 +140,6 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
     let missing = found.missing();
     add(
         missing.iter().any(|(_, split)| *split == Split::Train),
-        missing.len(),
         format!("{} no images in a split", plural(missing.len(), "class has", "classes have")),
         missing
             .iter()
@@ -154,7 +148,6 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
     );
     add(
         share > max_bad,
-        found.bad.len(),
         format!(
             "{} of {} not decode ({})",
             thousands(found.bad.len() as u64),
@@ -163,30 +156,39 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
         ),
         found.bad.iter().map(|(index, reason)| format!("{}: {reason}", name(*index))).collect(),
     );
-    add(
-        false,
-        found.copies.len(),
-        format!(
-            "{} of another image",
-            plural(found.surplus(), "image is a copy", "images are copies")
-        ),
-        found
-            .copies
-            .iter()
-            .map(|copies| copies.iter().map(|&copy| name(copy)).collect::<Vec<_>>().join(" = "))
-            .collect(),
-    );
-    add(
-        false,
-        found.twins.len(),
-        format!(
-            "{} nearly the same",
-            plural(found.twins.len(), "pair of images is", "pairs of images are")
-        ),
-        found.twins.iter().map(|t| pair(&[t.first, t.second])).collect(),
-    );
+    lines.extend(repeats(found, name));
+    lines.retain(|line| !line.examples.is_empty());
     lines.sort_by_key(|line| !line.fails);
     lines
+}
+
+/// What is there twice: no fault in itself.
+fn repeats(found: &Findings, name: impl Fn(usize) -> String) -> [Line; 2] {
+    let copies =
+        |copies: &Vec<usize>| copies.iter().map(|&copy| name(copy)).collect::<Vec<_>>().join(" = ");
+    let (surplus, pairs) = (found.surplus(), found.twins.len());
+    [
+        Line {
+            fails: false,
+            said: format!(
+                "{} of another image",
+                plural(surplus, "image is a copy", "images are copies")
+            ),
+            examples: found.copies.iter().map(copies).collect(),
+        },
+        Line {
+            fails: false,
+            said: format!(
+                "{} nearly the same",
+                plural(pairs, "pair of images is", "pairs of images are")
+            ),
+            examples: found
+                .twins
+                .iter()
+                .map(|twins| format!("{} and {}", name(twins.first), name(twins.second)))
+                .collect(),
+        },
+    ]
 }
 
 fn text(context: &Context, dataset: &Dataset, found: &Findings, lines: &[Line]) -> String {

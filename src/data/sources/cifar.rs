@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Builder, class_name};
+use super::{Builder, class_name, name_numbers};
 use crate::base::units::thousands;
 use crate::base::{Error, Result, files};
 use crate::data::catalogue::{Dataset, Sample, Source, Split, Store};
@@ -69,7 +69,6 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
     let mut builder = Builder::default();
     // The order of the labels is that of the names: numbers first, names at the end.
     let train = layout.train.iter().map(|name| (Split::Train, *name));
-    let mut classes = names.clone();
     for (split, name) in train.chain([(Split::Test, layout.test)]) {
         let file = layout.folder.join(name);
         if split == Split::Test && !file.is_file() {
@@ -88,11 +87,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
         }
     }
     let mut dataset = builder.finish(path)?;
-    for class in &mut dataset.classes {
-        if let Some(name) = class.parse::<usize>().ok().and_then(|number| classes.get_mut(number)) {
-            *class = std::mem::take(name);
-        }
-    }
+    name_numbers(&mut dataset.classes, &names);
     Ok(dataset)
 }
 

@@ -139,6 +139,15 @@ fn class_list(folder: &Path) -> Result<Vec<String>> {
     Ok(text.lines().map(class_name).filter(|name| !name.is_empty()).collect())
 }
 
+/// Gives classes that are numbers their names, where there are any.
+fn name_numbers(classes: &mut [String], names: &[String]) {
+    for class in classes {
+        if let Some(name) = class.parse::<usize>().ok().and_then(|number| names.get(number)) {
+            class.clone_from(name);
+        }
+    }
+}
+
 /// The name of a folder or file, for the data set in it.
 fn dataset_name(path: &Path) -> String {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -12,7 +12,7 @@ use ::parquet::record::{Field, Row};
 use ::parquet::schema::types::Type;
 
 use super::spool::Spool;
-use super::{Builder, parts, split_named};
+use super::{Builder, name_numbers, parts, split_named};
 use crate::base::units::list;
 use crate::base::{Error, Result, files};
 use crate::config::{Format, Reading};
@@ -42,11 +42,7 @@ pub(super) fn open(path: &Path, how: &Reading) -> Result<Dataset> {
         }
     }
     let mut dataset = builder.finish(path)?;
-    for class in &mut dataset.classes {
-        if let Some(name) = class.parse::<usize>().ok().and_then(|number| names.get(number)) {
-            class.clone_from(name);
-        }
-    }
+    name_numbers(&mut dataset.classes, &names);
     Ok(dataset)
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::spool::{Archive, Spool};
-use super::{Builder, class_list, parts, split_named};
+use super::{Builder, class_list, name_numbers, parts, split_named};
 use crate::base::{Error, Result, files};
 use crate::config::Format;
 use crate::data::catalogue::{Dataset, Sample, Source};
@@ -35,11 +35,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
     }
     let mut dataset = builder.finish(path)?;
     let names = class_list(if path.is_dir() { path } else { path.parent().unwrap_or(path) })?;
-    for class in &mut dataset.classes {
-        if let Some(name) = class.parse::<usize>().ok().and_then(|number| names.get(number)) {
-            class.clone_from(name);
-        }
-    }
+    name_numbers(&mut dataset.classes, &names);
     Ok(dataset)
 }
 

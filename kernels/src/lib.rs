@@ -8,6 +8,7 @@
 pub mod alloc;
 pub mod buffer;
 
+pub mod codec;
 pub mod conv;
 pub mod draw;
 pub mod dropout;

@@ -30,6 +30,20 @@ pub enum Purpose {
     Policy = 12,
     /// Which patch of an image is erased.
     Erase = 13,
+    /// How far an image is turned, scaled and sheared.
+    Affine = 14,
+    /// Whether an image is blurred, and how much.
+    Blur = 15,
+    /// The noise on an image.
+    Noise = 16,
+    /// Which images of a batch are mixed, and how much.
+    Mix = 17,
+    /// Which samples of a class are seen.
+    Balance = 18,
+    /// How far an image is shifted.
+    Shift = 19,
+    /// Whether an image loses its colours.
+    Gray = 20,
     /// Data that is made up, for benchmarks and tests.
     Synthetic = 10,
 }
@@ -106,12 +120,16 @@ impl Draw {
     }
 }
 
-/// A permutation of `0..n` (Fisher and Yates): which sample stands at which place of the epoch.
+/// A permutation of `0..n`: which sample stands at which place of the epoch.
 #[must_use]
 pub fn permutation(seed: u64, epoch: u64, n: usize, purpose: Purpose) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    let draw = Draw::at(seed, epoch, 0, purpose);
-    for i in (1..n).rev() {
+    shuffle(Draw::at(seed, epoch, 0, purpose), (0..n as u32).collect())
+}
+
+/// `order` shuffled (Fisher and Yates).
+#[must_use]
+pub fn shuffle(draw: Draw, mut order: Vec<u32>) -> Vec<u32> {
+    for i in (1..order.len()).rev() {
         order.swap(i, draw.below(i as u32, i + 1));
     }
     order

@@ -120,6 +120,19 @@ pub fn modified(path: &Path) -> Option<f64> {
 /// # Errors
 /// If the folder cannot be written or the disk is full; the old file is then untouched.
 pub fn replace(path: &Path, data: &[u8]) -> Result<()> {
+    replace_with(path, data, true)
+}
+
+/// Like [`replace`], but a machine that goes down may leave an empty or torn file: for what can be
+/// made again and says whether it is whole.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_unsynced(path: &Path, data: &[u8]) -> Result<()> {
+    replace_with(path, data, false)
+}
+
+fn replace_with(path: &Path, data: &[u8], is_synced: bool) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
@@ -133,12 +146,16 @@ pub fn replace(path: &Path, data: &[u8]) -> Result<()> {
         let mut file = builder.tempfile_in(folder)?;
         faults::write(path, file.as_file_mut(), data)?;
         faults::step(path)?;
-        file.as_file().sync_all()?;
+        if is_synced {
+            file.as_file().sync_all()?;
+        }
         faults::step(path)?;
         file.persist(path).map_err(|failed| failed.error)?;
         faults::step(path)?;
         #[cfg(unix)]
-        fs::File::open(folder)?.sync_all()?;
+        if is_synced {
+            fs::File::open(folder)?.sync_all()?;
+        }
         Ok(())
     };
     write().map_err(|cause| output_error("write", path, &cause))
@@ -358,11 +375,19 @@ pub fn owner(path: &Path) -> Option<[u32; 2]> {
 /// Bytes that this user may still write on the file system of `path`, where it says so.
 #[must_use]
 pub fn free_space(path: &Path) -> Option<u64> {
+    volume(path).map(|[free, _]| free)
+}
+
+/// Bytes that this user may still write on the file system of `path`, and all that it has, where it
+/// says so.
+#[must_use]
+pub fn volume(path: &Path) -> Option<[u64; 2]> {
     #[cfg(unix)]
     {
         let space = rustix::fs::statvfs(path).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
         // Some file systems in user space answer zeros.
-        (space.f_blocks > 0).then(|| space.f_bavail.saturating_mul(space.f_frsize))
+        (space.f_blocks > 0).then(|| [bytes(space.f_bavail), bytes(space.f_blocks)])
     }
     #[cfg(not(unix))]
     {

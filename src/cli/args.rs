@@ -108,6 +108,8 @@ pub(super) enum DatasetsVerb {
     List,
     /// Decode every image; find broken files, copies, and pictures in two splits
     Check(CheckArgs),
+    /// Draw some images with and without augmentation
+    Show(TrainArgs),
     /// Get a well-known data set
     Fetch(FetchArgs),
 }

@@ -193,6 +193,7 @@ fn training(
             images,
             input: [options.channels, options.size, options.size],
             labels,
+            own: 1.0,
             targets: &targets,
             micro_batch: options.batch,
             rate: 1e-3,

@@ -4,13 +4,13 @@ use toml::Table;
 
 use super::claim::Places;
 use super::pictures;
-use super::plan::describe;
+use super::plan::{describe, describe_balance};
 use super::resume::Change;
 use super::train::Session;
 use crate::base::env::timestamp;
 use crate::base::log::Log;
 use crate::base::units::{count, plural, thousands};
-use crate::base::{Result, files};
+use crate::base::{Error, Result, files};
 use crate::config::write;
 use crate::events::{Event, Reporter};
 use crate::model::Shapes;
@@ -55,6 +55,10 @@ impl Session<'_> {
         for (name, what, why) in rows {
             let why = if why.is_empty() { why } else { format!("  ({why})") };
             out.say(&format!("{name:width$}  {what}{why}"));
+        }
+        let counts = self.samples[0].class_counts();
+        if let Some(balance) = describe_balance(&self.plan, &counts) {
+            out.say(&balance);
         }
         self.notes.iter().for_each(|note| out.say(&format!("warning: {note}")));
         if let Some(warning) = warning {
@@ -125,6 +129,9 @@ impl Session<'_> {
             ("micro-batch".to_owned(), (self.plan.micro_batch as i64).into()),
         ]);
         record.extend(device);
+        let augmentation = toml::Table::try_from(self.plan.augmentation)
+            .map_err(|cause| Error::failed("cannot write the augmentation").cause(cause))?;
+        record.insert("augmentation".to_owned(), augmentation.into());
         let state =
             self.resumed.as_ref().and_then(|run| run.saved.as_ref()).map(|saved| &saved.state);
         let changes = change.map(|change| change.changes).unwrap_or_default();

@@ -17,6 +17,7 @@ mod plan;
 pub mod predict;
 mod resume;
 pub mod runs;
+pub mod show;
 pub mod train;
 pub mod verify_resume;
 mod watch;

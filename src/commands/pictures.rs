@@ -20,9 +20,9 @@ const SHOWN: usize = 40;
 pub fn batch(folder: &Path, train: &Work, classes: &[String]) -> Result<()> {
     let mut few = train.clone();
     few.order.batch = few.order.batch.min(SHOWN);
-    let (images, labels) = few.pixels(0)?;
-    let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
-    files::replace(&folder.join(FILES[0]), &report::batch(&images, &labels, classes)?)
+    let (images, batch) = few.first_batch()?;
+    let labels: Vec<usize> = batch.labels.iter().map(|&label| label as usize).collect();
+    files::replace(&folder.join(FILES[0]), &report::batch(&images, &labels, batch.own, classes)?)
 }
 
 /// Draws what is known after the loop. `answers` are those to `shown`, in its order.

@@ -8,11 +8,12 @@ use super::fit::Need;
 use crate::base::units::{list, plural, thousands};
 use crate::base::{Error, Result, files};
 use crate::config::{
-    Amount, Augment, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved, Settings,
+    Amount, Augment, Augmentation, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved,
+    Settings,
 };
 use crate::data::{
-    Dataset, Lock, Look, Order, Samples, Split, Want, Work, add_missing_splits, apply_together,
-    lock, open, statistics,
+    Cache, Dataset, Lock, Look, Order, Samples, Split, Want, Work, add_missing_splits,
+    apply_together, lock, open, statistics,
 };
 use crate::format::locate_run;
 use crate::model::check_name;
@@ -25,6 +26,10 @@ const KEPT_SIZE: usize = 96;
 const PHOTO_SIZE: usize = 128;
 /// The part of a photo that evaluation looks at (torchvision: 224 of 256 pixels).
 const PHOTO_CROP: f64 = 0.875;
+/// How many times the smallest class's images the largest may have before classes are balanced, and
+/// before that is done by sampling.
+const MILD: usize = 3;
+const STRONG: usize = 20;
 /// Values in a batch: 8 GiB of them.
 const MOST_VALUES: usize = 1 << 31;
 /// Bytes of batches that wait: 1 GiB.
@@ -87,7 +92,7 @@ pub fn open_split(
 }
 
 /// The plan for training on `dataset`, whose lock is `lock`, on a device, and the samples of its
-/// splits.
+/// splits. A cache on disk lies below the folder `models`.
 ///
 /// # Errors
 /// If the settings do not fit the data.
@@ -96,6 +101,7 @@ pub fn plan(
     dataset: &Dataset,
     lock: &Lock,
     device: &Chosen,
+    models: &Path,
 ) -> Result<(Plan, [Arc<Samples>; 3])> {
     let settings = resolved.settings.clone();
     let model = settings.model.clone();
@@ -121,10 +127,18 @@ pub fn plan(
     let model =
         model.unwrap_or_else(|| if keeps.is_some() { "cnn" } else { "mobilenet_v2" }.to_owned());
     check_name(&model)?;
-    let augment = augment(settings.augment, keeps.is_some(), look);
-    let samples = dataset.splits.clone().map(|split| Samples::new(split, dataset.classes.len()));
+    let cache = Cache::open(settings.cache, models, memory::total());
+    let samples = dataset
+        .splits
+        .clone()
+        .map(|split| Samples::cached(split, dataset.classes.len(), Arc::clone(&cache)));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
     samples.iter().try_for_each(|split| split.check_classes(Want::input(&preprocessing)))?;
+    let augment = augment(settings.augment, keeps.is_some(), look);
+    let augmentation = Augmentation::preset(augment, preprocessing.channels == 3);
+    let augmentation = augmentation.with(&settings.augmentation)?;
+    let counts = samples[0].class_counts();
+    let balance = balance(settings.class_weights, &counts);
     let classes = dataset.classes.len();
     let need = Need { model: &model, input: preprocessing.input(), classes, device };
     let (batch, micro_batch) = batches(&settings, &need, images)?;
@@ -134,8 +148,10 @@ pub fn plan(
     let plan = Plan {
         model,
         augment,
+        augmentation,
         loader_threads,
-        class_weights: class_weights(settings.class_weights, &samples[0].class_counts()),
+        balance,
+        class_weights: class_weights(balance, &counts),
         classes: dataset.classes.clone(),
         batch,
         micro_batch,
@@ -197,11 +213,41 @@ fn preprocessing(
     Ok(how)
 }
 
+/// How classes are balanced where nobody said: not where the largest has up to three times the images
+/// of the smallest; by weights up to twenty times; above that one image would count as much as
+/// twenty and throw the training about, so that rare ones are shown more often instead.
+fn balance(asked: ClassWeights, counts: &[usize]) -> ClassWeights {
+    let held = || counts.iter().copied().filter(|&count| count > 0);
+    let (least, most) = (held().min().unwrap_or(1), held().max().unwrap_or(1));
+    match asked {
+        ClassWeights::Auto if most <= MILD * least => ClassWeights::None,
+        ClassWeights::Auto if most <= STRONG * least => ClassWeights::Balanced,
+        ClassWeights::Auto => ClassWeights::Sampled,
+        asked => asked,
+    }
+}
+
+/// What was decided of the balance of the classes, and why, where something was.
+pub fn describe_balance(plan: &Plan, counts: &[usize]) -> Option<String> {
+    if plan.settings.class_weights != ClassWeights::Auto || plan.balance == ClassWeights::None {
+        return None;
+    }
+    let held = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    let (least, most) = (held().min_by_key(|(_, n)| **n)?, held().max_by_key(|(_, n)| **n)?);
+    let [least, most] = [least, most]
+        .map(|(class, n)| format!("`{}` has {}", plan.classes[class], thousands(*n as u64)));
+    let how = match plan.balance {
+        ClassWeights::Sampled => "rare classes are shown more often",
+        _ => "rare classes count more in the loss",
+    };
+    Some(format!("{how}: {most} images, {least} (`--class-weights none` leaves them as they are)"))
+}
+
 /// The weight of each class in the loss; balanced weights are 1 on average over the samples.
 fn class_weights(how: ClassWeights, counts: &[usize]) -> Vec<f32> {
     let (images, classes) = (counts.iter().sum::<usize>() as f64, counts.len() as f64);
     let weight = |&count: &usize| match how {
-        ClassWeights::None => 1.0,
+        ClassWeights::Auto | ClassWeights::None | ClassWeights::Sampled => 1.0,
         ClassWeights::Balanced => (images / (classes * count.max(1) as f64)) as f32,
     };
     counts.iter().map(weight).collect()
@@ -211,8 +257,12 @@ fn class_weights(how: ClassWeights, counts: &[usize]) -> Vec<f32> {
 pub fn training_work(plan: &Plan, samples: &Arc<Samples>) -> Work {
     Work {
         samples: Arc::clone(samples),
-        order: Order { samples: samples.len(), batch: plan.batch, seed: Some(plan.settings.seed) },
-        augment: plan.augment,
+        order: Order {
+            repeats: plan.augmentation.repeats,
+            balanced: (plan.balance == ClassWeights::Sampled).then(|| samples.members()),
+            ..Order::shuffled(samples.len(), plan.batch, plan.settings.seed)
+        },
+        augmentation: plan.augmentation,
         preprocessing: plan.preprocessing.clone(),
         most_bytes: loader_bytes(),
     }
@@ -223,8 +273,8 @@ pub fn evaluation_work(samples: &Arc<Samples>, preprocessing: &Preprocessing) ->
     let batch = evaluation_batch(preprocessing.input());
     Work {
         samples: Arc::clone(samples),
-        order: Order { samples: samples.len(), batch, seed: None },
-        augment: Augment::None,
+        order: Order::plain(samples.len(), batch),
+        augmentation: Augmentation::NONE,
         preprocessing: preprocessing.clone(),
         most_bytes: loader_bytes(),
     }

@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
             if found { error } else { doctor::explain_missing(error, name, folders) }
         })?;
         let lock = Lock::of(&dataset);
-        let (plan, samples) = plan(&resolved, &dataset, &lock, &device)?;
+        let (plan, samples) = plan(&resolved, &dataset, &lock, &device, &folders.models)?;
         let train = training_work(&plan, &samples[0]);
         let [val, test] = [1, 2].map(|i| evaluation_work(&samples[i], &plan.preprocessing));
         Ok(Self {

@@ -38,7 +38,7 @@ pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
     let chosen = choose(resolved.settings.device.parse()?, resolved.settings.kernels)?;
     let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
     let (Plan { steps_per_epoch, model, .. }, _) =
-        plan(&resolved, &dataset, &Lock::of(&dataset), &chosen)?;
+        plan(&resolved, &dataset, &Lock::of(&dataset), &chosen, &context.folders.models)?;
     let settings = &mut resolved.settings;
     settings.epochs = settings.epochs.max((ROOM * steps).div_ceil(steps_per_epoch));
     settings.checkpoint_every = Interval::Steps(steps);

@@ -127,9 +127,9 @@ pub const FLAGS: &[Flag] = &[
     flag(
         LEARN,
         "class-weights",
-        Choice(&["none", "balanced"]),
+        Choice(&["auto", "none", "balanced", "sampled"]),
         "HOW",
-        "How much a class counts in the loss [default: none]",
+        "Rare classes count more in the loss (balanced) or are shown more often (sampled) [default: auto]",
     ),
     flag(
         LEARN,
@@ -173,6 +173,20 @@ pub const FLAGS: &[Flag] = &[
         Choice(&["auto", "none", "light", "standard", "strong"]),
         "HOW",
         "How images are varied [default: auto]",
+    ),
+    flag(
+        DATA,
+        "augmentation",
+        Text,
+        "PART=VALUE,...",
+        "Single parts of that changed, as `mixup=0.2,policy=rand`; the README lists them",
+    ),
+    flag(
+        DATA,
+        "cache",
+        Choice(&["auto", "ram", "disk", "none"]),
+        "WHERE",
+        "Where decoded images are kept; auto: in memory, where they fit [default: auto]",
     ),
     flag(
         DATA,
@@ -242,6 +256,7 @@ mod tests {
             columns: Some(String::new()),
             group: Some(String::new()),
             lock: Some(String::new()),
+            augmentation: toml::from_str("x = 1").unwrap(),
             model: Some(String::new()),
             size: Some(1),
             micro_batch: Some(crate::config::Amount::AUTO),

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::{Amount, Augment, Preprocessing, Settings};
+use super::{Amount, Augment, Augmentation, ClassWeights, Preprocessing, Settings};
 use crate::base::{Error, Result};
 
 /// What goes into the loop. Nothing in it changes any more.
@@ -14,12 +14,16 @@ pub struct Plan {
     pub model: String,
     /// How images become numbers.
     pub preprocessing: Preprocessing,
-    /// How images are varied; never `Auto`.
+    /// The preset of how images are varied; never `Auto`.
     pub augment: Augment,
+    /// How images are varied: the preset's parts, and what was changed of them.
+    pub augmentation: Augmentation,
     /// How many loader threads decode ahead.
     pub loader_threads: usize,
     /// The names of the classes, in the order of their labels.
     pub classes: Vec<String>,
+    /// How classes are balanced; never `Auto`.
+    pub balance: ClassWeights,
     /// How much a sample of each class counts in the loss.
     pub class_weights: Vec<f32>,
     /// Images in a step.
@@ -33,7 +37,8 @@ pub struct Plan {
 }
 
 /// Settings that change no result, or that a continued training may have anew.
-const FREE: [&str; 11] = [
+const FREE: [&str; 12] = [
+    "cache",
     "lock",
     "dataset",
     "device",
@@ -68,6 +73,7 @@ impl Plan {
             batch: Amount::Of(self.batch),
             micro_batch: Some(Amount::Of(self.micro_batch)),
             augment: self.augment,
+            class_weights: self.balance,
             ..self.settings.clone()
         };
         let mut table = Table::try_from(settings)
@@ -88,6 +94,8 @@ impl Plan {
             model: String::new(),
             preprocessing: Preprocessing { channels: 1, height: 1, width: 1, crop: 1.0, mean, std },
             augment: Augment::None,
+            augmentation: Augmentation::NONE,
+            balance: ClassWeights::None,
             loader_threads: 1,
             classes: (0..10).map(|class| class.to_string()).collect(),
             class_weights: vec![1.0; 10],

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Format, Interval, Reading};
+use super::{Amount, Changes, Format, Interval, Reading};
 use crate::base::{Error, Result, env};
 
 /// How images are varied while training.
@@ -46,14 +46,32 @@ pub enum ScheduleKind {
     Constant,
 }
 
-/// How much a class counts in the loss.
+/// How much a class counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWeights {
+    /// The counts of the classes decide.
+    Auto,
     /// Every sample counts the same.
     None,
-    /// Every class counts the same: a sample counts one over its class's frequency.
+    /// Every class counts the same in the loss: a sample counts one over its class's frequency.
     Balanced,
+    /// Every class is shown equally often: those with few samples show them more than once.
+    Sampled,
+}
+
+/// Where decoded images are kept from one epoch to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheKind {
+    /// In memory, as many as fit into a quarter of it.
+    Auto,
+    /// In memory, as many as fit into half of it.
+    Ram,
+    /// In files below the models folder, as long as a fifth of its volume stays free.
+    Disk,
+    /// Nowhere.
+    None,
 }
 
 /// Which operations compute on the CPU.
@@ -149,7 +167,7 @@ pub struct Settings {
     pub label_smoothing: f64,
     /// The longest gradient; 0 for any length.
     pub clip: f64,
-    /// How much a class counts in the loss.
+    /// How much a class counts.
     pub class_weights: ClassWeights,
     /// Epochs without a better validation after which training stops; 0 for never.
     pub patience: usize,
@@ -157,6 +175,11 @@ pub struct Settings {
     pub on_nan: OnDivergence,
     /// How images are varied.
     pub augment: Augment,
+    /// Single parts of that, changed.
+    #[serde(skip_serializing_if = "Changes::is_empty")]
+    pub augmentation: Changes,
+    /// Where decoded images are kept.
+    pub cache: CacheKind,
     /// The share of the training split that validates where the data has no such split.
     pub val_fraction: f64,
     /// The share of the images that may fail to decode.
@@ -208,10 +231,12 @@ impl Default for Settings {
             weight_decay: 0.01,
             label_smoothing: 0.0,
             clip: 0.0,
-            class_weights: ClassWeights::None,
+            class_weights: ClassWeights::Auto,
             patience: 0,
             on_nan: OnDivergence::Stop,
             augment: Augment::Auto,
+            augmentation: Changes::default(),
+            cache: CacheKind::Auto,
             val_fraction: 0.1,
             max_bad: 0.05,
             seed: 0,

@@ -63,6 +63,17 @@ impl Sample {
             Source::Part(..) | Source::Memory(..) => None,
         }
     }
+
+    /// The folder or archive that its pixels are in.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        match &self.source {
+            Source::Below(root) => Some(root.to_path_buf()),
+            Source::File(path) => path.parent().map(Path::to_path_buf),
+            Source::Part(archive, ..) => Some(archive.path().to_owned()),
+            Source::Memory(..) => None,
+        }
+    }
 }
 
 /// Where the pixels of a sample are.
@@ -195,7 +206,7 @@ impl Dataset {
 pub fn open(name: &str, folders: &Folders, how: &Reading) -> Result<Dataset> {
     let mut dataset = match find(name, folders) {
         Some(Place::Files(path)) => sources::open(&path, how)?,
-        Some(Place::Program) => embedded::open()?,
+        Some(Place::Program) => embedded::open(),
         None => return Err(missing(name, folders)),
     };
     check(&dataset)?;

@@ -61,19 +61,6 @@ pub fn load(sample: &Sample, want: Want) -> Result<Pixels, String> {
     }
 }
 
-/// Pixels of a sample, and what its file holds in 16 bytes.
-///
-/// # Errors
-/// Why it cannot be decoded, in words.
-pub(super) fn load_with_content(sample: &Sample, want: Want) -> Result<([u8; 16], Pixels), String> {
-    if let Source::Memory(store, index) = &sample.source {
-        let pixels = store.pixels(*index, store.channels);
-        return Ok((content(&pixels.data), pixels.with_channels(want.channels)));
-    }
-    let bytes = read(sample)?;
-    Ok((content(&bytes), decode(&bytes, want)?))
-}
-
 /// The first 16 bytes of BLAKE3.
 pub(super) fn content(bytes: &[u8]) -> [u8; 16] {
     let mut content = [0; 16];

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::catalogue::{Dataset, Sample, Split};
+use super::catalogue::{Dataset, Sample, Source, Split};
 use super::decode::{self, Want};
 use super::similar::{Fingerprint, Sets, Twins, twins};
 use crate::base::Pixels;
@@ -78,7 +78,15 @@ pub fn inspect(dataset: &Dataset, done: impl Fn(usize) + Sync) -> Findings {
 }
 
 fn look(sample: &Sample) -> Result<Seen, String> {
-    let (content, pixels) = decode::load_with_content(sample, Want::all(3))?;
+    let (content, pixels) = match &sample.source {
+        Source::Memory(store, index) => {
+            (decode::content(store.bytes(*index)), store.pixels(*index, 3))
+        }
+        _ => {
+            let bytes = decode::read(sample)?;
+            (decode::content(&bytes), decode::decode(&bytes, Want::all(3))?)
+        }
+    };
     let Pixels { width, height, ref data, .. } = pixels;
     if data.is_empty() {
         return Err("it has no pixels".to_owned());

@@ -3,18 +3,24 @@
 //! order of the steps however fast each thread is, and what they hold depends on the step alone.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use super::augment::{Address, augment};
+use super::augment::{Address, augment, mix};
 use super::decode::Want;
 use super::order::Order;
 use super::quarantine::{BadSample, Samples};
+use super::resize::prepare;
+use crate::base::draw::Purpose;
 use crate::base::{Error, Pixels, Result};
-use crate::config::{Augment, Preprocessing};
+use crate::config::{Augmentation, Preprocessing};
 
 /// Batches that a thread may be ahead of what is asked for, beside the one it works on.
 const AHEAD: usize = 2;
+/// How long a thread may take to see that nobody wants its batches any more: longer than any one batch,
+/// unless its storage does not answer.
+const HELD: Duration = Duration::from_secs(2);
 
 /// What a loader has to do.
 #[derive(Clone, Debug)]
@@ -23,8 +29,8 @@ pub struct Work {
     pub samples: Arc<Samples>,
     /// Which of them at which step.
     pub order: Order,
-    /// How images are varied; `None` for what is only answered.
-    pub augment: Augment,
+    /// How images are varied; not at all for what is only answered.
+    pub augmentation: Augmentation,
     /// How images become numbers.
     pub preprocessing: Preprocessing,
     /// Bytes that all batches which are made or wait may take together, as far as one at a time
@@ -39,22 +45,36 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// The class of each image.
     pub labels: Vec<u32>,
+    /// How much of each image is its own; the rest is of the image before it, for the first of the
+    /// last.
+    pub own: f32,
     /// Samples that did not decode and were replaced.
     pub bad: Vec<BadSample>,
 }
 
 impl Work {
-    /// The images of a step as the network's input shows them, before normalisation.
+    /// The images of the first step as the network's input shows them, before normalisation.
     ///
     /// # Errors
     /// If a class has no sample that decodes.
-    pub fn pixels(&self, step: usize) -> Result<(Vec<Pixels>, Vec<u32>)> {
-        let (epoch, first) = self.order.locate(step);
-        let order = self.order.epoch(epoch);
-        let last = (first + self.order.batch).min(order.len());
-        let mut bad = Vec::new();
-        let images = (first..last).map(|position| self.image(&order, epoch, position, &mut bad));
-        Ok(images.collect::<Result<Vec<_>>>()?.into_iter().unzip())
+    pub fn first_batch(&self) -> Result<(Vec<Pixels>, Batch)> {
+        let batch = self.batch(&self.order.epoch(0), 0, 0)?;
+        let size: usize = self.preprocessing.input().iter().product();
+        let images = batch.images.chunks_exact(size);
+        Ok((images.map(|image| to_pixels(image, &self.preprocessing)).collect(), batch))
+    }
+
+    /// The sample at a position of the first epoch as it is evaluated and as it is varied there in so
+    /// many epochs, with its class.
+    ///
+    /// # Errors
+    /// If its class has no sample that decodes.
+    pub fn variants(&self, position: usize, epochs: usize) -> Result<(Pixels, Vec<Pixels>, u32)> {
+        let how = &self.preprocessing;
+        let index = self.order.epoch(0)[position];
+        let (pixels, label) = self.samples.load(index, Want::input(how), &mut Vec::new())?;
+        let vary = |epoch| augment(&pixels, &self.augmentation, how, self.address(epoch, position));
+        Ok((prepare(&pixels, how), (0..epochs).map(vary).collect(), label))
     }
 
     fn image(
@@ -66,9 +86,13 @@ impl Work {
     ) -> Result<(Pixels, u32)> {
         let (pixels, label) =
             self.samples.load(order[position], Want::input(&self.preprocessing), bad)?;
+        let at = self.address(epoch, position);
+        Ok((augment(&pixels, &self.augmentation, &self.preprocessing, at), label))
+    }
+
+    fn address(&self, epoch: usize, position: usize) -> Address {
         let seed = self.order.seed.unwrap_or(0);
-        let at = Address { seed, epoch: epoch as u64, position: position as u64 };
-        Ok((augment(&pixels, self.augment, &self.preprocessing, at), label))
+        Address { seed, epoch: epoch as u64, position: position as u64 }
     }
 
     fn batch(&self, order: &[u32], epoch: usize, first: usize) -> Result<Batch> {
@@ -77,6 +101,7 @@ impl Work {
         let mut batch = Batch {
             images: vec![0.0; (last - first) * size],
             labels: Vec::with_capacity(last - first),
+            own: 1.0,
             bad: Vec::new(),
         };
         for (position, target) in (first..last).zip(batch.images.chunks_exact_mut(size)) {
@@ -84,6 +109,8 @@ impl Work {
             normalise(&pixels, &self.preprocessing, target);
             batch.labels.push(label);
         }
+        let draw = self.address(epoch, first).draw(Purpose::Mix);
+        batch.own = mix(&mut batch.images, self.preprocessing.input(), &self.augmentation, draw);
         Ok(batch)
     }
 }
@@ -99,6 +126,17 @@ fn normalise(pixels: &Pixels, how: &Preprocessing, target: &mut [f32]) {
             *out = f32::from(value) * scale - offset;
         }
     }
+}
+
+/// What [`normalise`] made its values of, to the nearest byte.
+fn to_pixels(values: &[f32], how: &Preprocessing) -> Pixels {
+    let plane = how.width * how.height;
+    let byte = |i: usize, channel: usize| {
+        let value = values[channel * plane + i] * how.std[channel] + how.mean[channel];
+        (value * 255.0).round().clamp(0.0, 255.0) as u8
+    };
+    let data = (0..plane * how.channels).map(|i| byte(i / how.channels, i % how.channels));
+    Pixels::new(how.width, how.height, how.channels, data.collect())
 }
 
 /// One picture as the network's input, `[C, H, W]`.
@@ -149,6 +187,34 @@ impl Loader {
     }
 }
 
+impl Loader {
+    /// The next batch, or nothing at the end. While there is none, `goes_on` is asked every second,
+    /// with the seconds so far, whether to wait any longer; where not, the answer is nothing.
+    pub fn wait(&mut self, mut goes_on: impl FnMut(u64) -> bool) -> Option<Result<Batch>> {
+        if self.next == self.last {
+            return None;
+        }
+        let lane = &self.lanes[self.next % self.lanes.len()];
+        for seconds in 1.. {
+            match lane.recv_timeout(Duration::from_secs(1)) {
+                Ok(batch) => {
+                    self.next += 1;
+                    return Some(batch);
+                }
+                Err(RecvTimeoutError::Timeout) if goes_on(seconds) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.next = self.last;
+                    return Some(Err(Error::failed(
+                        "a loader thread ended before its work was done",
+                    )));
+                }
+            }
+        }
+        None
+    }
+}
+
 fn produce(work: &Work, steps: impl Iterator<Item = usize>, sender: &SyncSender<Result<Batch>>) {
     let mut order: Option<(usize, Vec<u32>)> = None;
     for step in steps {
@@ -169,23 +235,22 @@ impl Iterator for Loader {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Result<Batch>> {
-        if self.next == self.last {
-            return None;
-        }
-        let lane = self.next % self.lanes.len();
-        self.next += 1;
-        Some(self.lanes[lane].recv().unwrap_or_else(|_| {
-            self.next = self.last;
-            Err(Error::failed("a loader thread ended before its work was done"))
-        }))
+        self.wait(|_| true)
     }
 }
 
 impl Drop for Loader {
     fn drop(&mut self) {
         self.lanes.clear(); // a thread that waits to hand over a batch gives up
+        let clock = Instant::now();
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            // One that storage holds is left behind: it ends with the process.
+            while !thread.is_finished() && clock.elapsed() < HELD {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -206,7 +271,7 @@ mod tests {
                 source: Source::Memory(Arc::clone(&store), i),
             })
             .collect();
-        let order = Order { samples: samples.len(), batch: 4, seed: Some(3) };
+        let order = Order::shuffled(samples.len(), 4, 3);
         let preprocessing = Preprocessing {
             channels: 1,
             height: 2,
@@ -215,8 +280,10 @@ mod tests {
             mean: vec![0.5],
             std: vec![0.25],
         };
-        let (samples, augment) = (Samples::new(samples, 2), Augment::Light);
-        Work { samples, order, augment, preprocessing, most_bytes: 1 << 20 }
+        let augmentation =
+            Augmentation { shift: 0.4, mixup: 0.3, cutmix: 1.0, ..Augmentation::NONE };
+        let samples = Samples::new(samples, 2);
+        Work { samples, order, augmentation, preprocessing, most_bytes: 1 << 20 }
     }
 
     fn all(work: &Work, last: usize, threads: usize) -> Vec<(Vec<u32>, Vec<u32>)> {

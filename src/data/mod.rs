@@ -4,6 +4,7 @@
 //! quarantine.
 
 mod augment;
+mod cache;
 mod catalogue;
 mod decode;
 mod embedded;
@@ -13,7 +14,6 @@ mod jpeg;
 mod loader;
 pub mod lock;
 mod order;
-mod policy;
 mod quarantine;
 mod resize;
 mod similar;
@@ -22,6 +22,7 @@ mod split;
 mod statistics;
 mod together;
 
+pub use cache::Cache;
 pub use catalogue::{Dataset, Look, Sample, Source, Split, Store, available, is_there, open};
 pub use decode::{IMAGE_EXTENSIONS, Want, decode, load, read_file};
 pub use inspect::{Findings, inspect};

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::cache::Cache;
 use super::catalogue::{Sample, Source};
 use super::decode::{self, Want};
 use crate::base::{Error, Pixels, Result};
@@ -24,23 +25,47 @@ pub struct BadSample {
 pub struct Samples {
     all: Arc<Vec<Sample>>,
     /// The indices of each class's samples, rising.
-    members: Vec<Vec<u32>>,
+    members: Arc<Vec<Vec<u32>>>,
     bad: Mutex<HashMap<u32, String>>,
     /// What each sample's file held when it was decoded.
     contents: Vec<OnceLock<[u8; 16]>>,
+    cache: Arc<Cache>,
+    /// Decoded images that stay in memory, and as what they were asked for first: another way to
+    /// ask goes past them.
+    kept: Vec<OnceLock<Arc<Pixels>>>,
+    kept_as: OnceLock<Want>,
 }
 
 impl Samples {
     /// Samples of a split with `classes` classes.
     #[must_use]
     pub fn new(samples: impl Into<Arc<Vec<Sample>>>, classes: usize) -> Arc<Self> {
+        Self::cached(samples, classes, Arc::new(Cache::None))
+    }
+
+    /// The same, their decoded images kept in a cache.
+    #[must_use]
+    pub fn cached(
+        samples: impl Into<Arc<Vec<Sample>>>,
+        classes: usize,
+        cache: Arc<Cache>,
+    ) -> Arc<Self> {
         let samples = samples.into();
         let mut members = vec![Vec::new(); classes];
         for (index, sample) in samples.iter().enumerate() {
             members[sample.label as usize].push(index as u32);
         }
         let contents = samples.iter().map(|_| OnceLock::new()).collect();
-        Arc::new(Self { all: samples, members, bad: Mutex::default(), contents })
+        let slots = if cache.is_memory() { samples.len() } else { 0 };
+        Arc::new(Self {
+            all: samples,
+            members: Arc::new(members),
+            bad: Mutex::default(),
+            contents,
+            cache,
+            kept: std::iter::repeat_with(OnceLock::new).take(slots).collect(),
+            kept_as: OnceLock::new(),
+        })
     }
 
     /// What the file of sample `index` held, once it was decoded, or what its pixels in memory are:
@@ -71,6 +96,12 @@ impl Samples {
         self.members.iter().map(Vec::len).collect()
     }
 
+    /// The indices of each class's samples, rising.
+    #[must_use]
+    pub fn members(&self) -> Arc<Vec<Vec<u32>>> {
+        Arc::clone(&self.members)
+    }
+
     /// Sample `index`.
     #[must_use]
     pub fn get(&self, index: u32) -> &Sample {
@@ -92,7 +123,12 @@ impl Samples {
     ///
     /// # Errors
     /// If its class has no sample left that decodes.
-    pub fn load(&self, index: u32, want: Want, bad: &mut Vec<BadSample>) -> Result<(Pixels, u32)> {
+    pub fn load(
+        &self,
+        index: u32,
+        want: Want,
+        bad: &mut Vec<BadSample>,
+    ) -> Result<(Arc<Pixels>, u32)> {
         let label = self.get(index).label;
         let members = &self.members[label as usize];
         let place = members.partition_point(|&member| member < index);
@@ -101,6 +137,7 @@ impl Samples {
             match self.try_load(candidate, want) {
                 Ok(pixels) => return Ok((pixels, label)),
                 Err(reason) => {
+                    self.check_home(candidate)?;
                     bad.push(BadSample {
                         index: candidate,
                         key: self.get(candidate).key.clone().into(),
@@ -115,25 +152,53 @@ impl Samples {
             .hint("replace the files or remove the class"))
     }
 
-    fn try_load(&self, index: u32, want: Want) -> std::result::Result<Pixels, String> {
+    /// Checks that the place of a sample that cannot be read is still there: that a volume was taken
+    /// away is no fault of its images.
+    fn check_home(&self, index: u32) -> Result<()> {
+        let Some(home) = self.get(index).home() else { return Ok(()) };
+        let is_gone = match std::fs::read_dir(&home) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(_) => !home.is_file(),
+        };
+        if !is_gone {
+            return Ok(());
+        }
+        Err(Error::environment(format!("`{}` is gone", home.display()))
+            .cause("the images were there when the program began")
+            .hint(
+                "bring the folder back; a training goes on with `tinderbox train --resume latest`",
+            ))
+    }
+
+    fn try_load(&self, index: u32, want: Want) -> std::result::Result<Arc<Pixels>, String> {
         let sample = self.get(index);
-        if let Source::Memory(..) = sample.source {
-            return decode::load(sample, want);
+        if let Source::Memory(store, image) = &sample.source {
+            return Ok(Arc::new(store.pixels(*image, want.channels)));
+        }
+        let kept =
+            self.kept.get(index as usize).filter(|_| *self.kept_as.get_or_init(|| want) == want);
+        if let Some(pixels) = kept.and_then(OnceLock::get) {
+            return Ok(Arc::clone(pixels));
         }
         if let Some(reason) = self.bad.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
             return Err(reason.clone());
         }
-        let known = &self.contents[index as usize];
-        let loaded = if known.get().is_some() {
-            decode::load(sample, want)
-        } else {
-            decode::load_with_content(sample, want).map(|(content, pixels)| {
-                known.get_or_init(|| content);
-                pixels
-            })
-        };
-        loaded.inspect_err(|reason| {
+        let pixels = self.decode(index, want).inspect_err(|reason| {
             self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(index, reason.clone());
-        })
+        })?;
+        let pixels = Arc::new(pixels);
+        if let Some(kept) = kept.filter(|_| self.cache.takes(pixels.data.len())) {
+            kept.get_or_init(|| Arc::clone(&pixels));
+        }
+        Ok(pixels)
+    }
+
+    fn decode(&self, index: u32, want: Want) -> std::result::Result<Pixels, String> {
+        let bytes = decode::read(self.get(index))?;
+        let content = decode::content(&bytes);
+        if *self.contents[index as usize].get_or_init(|| content) != content {
+            return Err("it was changed since it was first read".to_owned());
+        }
+        self.cache.decoded(content, want, || decode::decode(&bytes, want))
     }
 }

@@ -12,11 +12,13 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod varied;
 
 pub use confusion::{confusion, confusion_svg};
 pub use curves::{EpochPoint, curves, curves_svg};
 pub use pairs::{Pair, pairs};
 pub use tiles::{batch, mistakes, mosaic, predictions};
+pub use varied::{Varied, varied};
 
 use crate::base::Pixels;
 

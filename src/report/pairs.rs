@@ -41,6 +41,7 @@ pub fn pairs(pairs: &[Pair]) -> Result<Vec<u8>> {
         tiles,
         empty: "No pairs",
         legend: Vec::new(),
+        columns: None,
     }
     .png(&fonts)
 }

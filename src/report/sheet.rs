@@ -69,6 +69,8 @@ pub(super) struct Sheet<'a> {
     pub(super) empty: &'a str,
     /// Names that no font can write.
     pub(super) legend: Vec<String>,
+    /// How many tiles stand beside each other; what fits where not given.
+    pub(super) columns: Option<usize>,
 }
 
 impl Sheet<'_> {
@@ -77,7 +79,8 @@ impl Sheet<'_> {
     /// # Errors
     /// If there is no memory for it.
     pub(super) fn png(&self, fonts: &Fonts) -> Result<Vec<u8>> {
-        let grid = Grid::of(&self.tiles);
+        let mut grid = Grid::of(&self.tiles);
+        grid.columns = self.columns.unwrap_or(grid.columns);
         let lines = self.tiles.iter().map(|tile| tile.lines.len()).max().unwrap_or(0);
         let pitch = grid.side + 6.0 + lines as f32 * ROW + GAP;
         let wide = grid.columns as f32 * (grid.cell + GAP) - GAP;

@@ -118,7 +118,7 @@ fn check(name: &str, png: Result<Vec<u8>>) {
 fn check_sheets(name: &str, guesses: &[Guess], classes: &[String]) {
     let images: Vec<Pixels> = guesses.iter().map(|guess| guess.pixels.clone()).collect();
     let labels: Vec<usize> = guesses.iter().map(|guess| guess.guess).collect();
-    check(&format!("batch-{name}"), batch(&images, &labels, classes));
+    check(&format!("batch-{name}"), batch(&images, &labels, 1.0, classes));
     check(&format!("predictions-{name}"), predictions(guesses, classes));
     check(&format!("mistakes-{name}"), mistakes(guesses, classes));
     check(&format!("mosaic-{name}"), mosaic(guesses, classes));

@@ -6,17 +6,24 @@ use super::sheet::{Line, Sheet, Tile, Verdict, first};
 use crate::base::units::percent;
 use crate::base::{Pixels, Result};
 
-/// `batch.png`: what the network is fed, each image with its class. At most 64 are shown.
+/// `batch.png`: what the network is fed, each image with its class, and where only the part `own` of it
+/// is of that class, with that of the image before, of which the rest is. At most 64 are shown.
 ///
 /// # Errors
 /// If there is no memory for the picture.
-pub fn batch(images: &[Pixels], labels: &[usize], classes: &[String]) -> Result<Vec<u8>> {
+pub fn batch(images: &[Pixels], labels: &[usize], own: f32, classes: &[String]) -> Result<Vec<u8>> {
     let (shown, said) = first(images, "image", "images");
     let fonts = Fonts::covering(names(classes, labels.iter().copied()))?;
     let names = Names::new(classes, &fonts);
-    let tile = |(i, pixels)| {
-        let name = labels.get(i).map_or("–".to_owned(), |class| names.label(*class));
-        Tile { pixels, verdict: Verdict::Open, lines: vec![Line::new(name, "")] }
+    let tile = |(i, pixels): (usize, _)| {
+        let name = |i: usize| labels.get(i).map_or("–".to_owned(), |class| names.label(*class));
+        let before = i.checked_sub(1).unwrap_or(images.len() - 1);
+        let share = |share: f32| if own < 1.0 { percent(f64::from(share)) } else { String::new() };
+        let mut lines = vec![Line::new(name(i), share(own))];
+        if own < 1.0 {
+            lines.push(Line::new(name(before), share(1.0 - own)).soft());
+        }
+        Tile { pixels, verdict: Verdict::Open, lines }
     };
     Sheet {
         title: "A training batch",
@@ -24,6 +31,7 @@ pub fn batch(images: &[Pixels], labels: &[usize], classes: &[String]) -> Result<
         tiles: shown.iter().enumerate().map(tile).collect(),
         empty: "No images",
         legend: names.legend(labels.iter().take(shown.len()).copied()),
+        columns: None,
     }
     .png(&fonts)
 }
@@ -59,6 +67,7 @@ pub fn predictions(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
         tiles,
         empty: "No predictions",
         legend: names.legend(mentioned(shown)),
+        columns: None,
     }
     .png(&fonts)
 }
@@ -99,6 +108,7 @@ pub fn mistakes(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
         tiles: tiles.collect(),
         empty: "No mistakes: every image was classified correctly",
         legend: names.legend(mention()),
+        columns: None,
     }
     .png(&fonts)
 }
@@ -133,6 +143,7 @@ pub fn mosaic(guesses: &[Guess], classes: &[String]) -> Result<Vec<u8>> {
         tiles,
         empty: "No images",
         legend,
+        columns: None,
     }
     .png(&fonts)
 }
@@ -163,7 +174,7 @@ fn mentioned<'a>(guesses: impl IntoIterator<Item = &'a Guess>) -> Vec<usize> {
 }
 
 /// The names of some classes.
-fn names(classes: &[String], shown: impl IntoIterator<Item = usize>) -> Vec<&str> {
+pub(super) fn names(classes: &[String], shown: impl IntoIterator<Item = usize>) -> Vec<&str> {
     let mut shown: Vec<usize> = shown.into_iter().collect();
     shown.sort_unstable();
     shown.dedup();

@@ -63,6 +63,7 @@ pub fn audit_device(device: &Device) -> Result<()> {
         images,
         input,
         labels: &labels,
+        own: 1.0,
         targets: &targets,
         micro_batch: IMAGES,
         rate: 0.0,

@@ -22,6 +22,9 @@ use crate::events::{Event, Reporter};
 use crate::model::{Classifier, Pass};
 use crate::optim::{Optimizer, learning_rate};
 
+/// Seconds without images after which that is said, and again after each so many more.
+const LATE: u64 = 30;
+
 /// What a training works on and where it leaves its files.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -115,20 +118,35 @@ pub fn train<M: Classifier>(
         None => plan.settings.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked),
     };
     let mut end = stop(&run.state);
+    // What the data or the device failed with: the last complete step is saved before it ends all.
+    let mut failed: Option<Error> = None;
 
     'training: while end.is_none() && run.state.goes_on(plan) {
         meter.start_epoch();
         while run.state.is_within_epoch(plan) {
-            let Some(batch) = loader.next().transpose()? else { break 'training };
-            bad.see(Split::Train, batch.bad, &mut run.state.bad, out)?;
+            let batch = match loader.wait(|seconds| waits(seconds, job, out)) {
+                Some(Ok(batch)) => batch,
+                Some(Err(error)) => {
+                    failed = Some(error);
+                    break 'training;
+                }
+                None => {
+                    end = stop(&run.state);
+                    break 'training;
+                }
+            };
+            failed = bad.see(Split::Train, batch.bad, &mut run.state.bad, out).err();
+            if failed.is_some() {
+                break 'training;
+            }
             let rate = run.rate(plan);
             let pass = Pass::training(plan.settings.seed, run.state.step);
             let (images, labels, targets) = (batch.images, batch.labels.as_slice(), &targets);
-            let micro_batch = plan.micro_batch;
+            let (own, micro_batch, device) = (batch.own, plan.micro_batch, &autodiff);
             let input =
-                StepInput { images, input, labels, targets, micro_batch, rate, device: &autodiff };
+                StepInput { images, input, labels, own, targets, micro_batch, rate, device };
             if is_audited(plan, run.state.step, first) {
-                audit(&run.model, &input, &pass, device)?;
+                audit(&run.model, &input, &pass, &job.device)?;
             }
             let loss;
             (run.model, loss) = step(run.model, &mut run.optimizer, input, &pass)?;
@@ -148,12 +166,22 @@ pub fn train<M: Classifier>(
 
         let candidate = run.model.valid();
         let abandon = || job.signals.pending().is_some();
-        let answers = answer_split(&candidate, &job.val, plan.loader_threads, device, abandon)?;
-        let Some((answers, replaced)) = answers else {
-            end = stop(&run.state);
-            break;
+        let answers = answer_split(&candidate, &job.val, plan.loader_threads, device, abandon);
+        let answers = answers.and_then(|answers| {
+            let Some((answers, replaced)) = answers else { return Ok(None) };
+            bad.see(Split::Val, replaced, &mut run.state.bad, out).map(|()| Some(answers))
+        });
+        let answers = match answers {
+            Ok(Some(answers)) => answers,
+            Ok(None) => {
+                end = stop(&run.state);
+                break;
+            }
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
         };
-        bad.see(Split::Val, replaced, &mut run.state.bad, out)?;
         let val = scores(&answers, &plan.classes);
         if !val.loss.is_finite() {
             let why = format!("the loss is {} on validation", val.loss);
@@ -166,6 +194,9 @@ pub fn train<M: Classifier>(
         keeper.tend(run.state.step, true, || run.snapshot(), out)?;
     }
     keeper.finish(&run.snapshot(), out)?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
     let end = end.unwrap_or(End::Finished);
     if let End::Signal(signal) = end {
         out.event(&Event::Interrupted { signal, step: run.state.step })?;
@@ -175,6 +206,17 @@ pub fn train<M: Classifier>(
     }
     let best = run.best.zip(run.state.best_scores.clone());
     Ok(Outcome { best, state: run.state, end, images_per_second: meter.median() })
+}
+
+/// Whether to wait for images any longer after so many seconds. Storage that does not answer, such as
+/// a network's, blocks whoever reads it: nothing but a message is possible.
+fn waits(seconds: u64, job: &Job, out: &mut Reporter) -> bool {
+    if seconds > 0 && seconds.is_multiple_of(LATE) {
+        out.say(&format!(
+            "warning: no images for {seconds} seconds: the data set's storage is slow or does not answer; the training waits"
+        ));
+    }
+    job.signals.pending().is_none()
 }
 
 /// A training under way.

@@ -17,6 +17,8 @@ pub struct StepInput<'a> {
     pub input: [usize; 3],
     /// The class of each image.
     pub labels: &'a [u32],
+    /// How much of each image is its own; the rest is of the image before it.
+    pub own: f32,
     /// How labels become targets.
     pub targets: &'a Targets,
     /// Images whose gradients are computed at once; at least 1.
@@ -53,9 +55,10 @@ pub(super) fn gradients<M: Classifier>(
     input: StepInput<'_>,
     pass: &Pass,
 ) -> Result<(f64, Gradients)> {
-    let StepInput { images, input: [c, h, w], labels, targets, micro_batch, device, .. } = input;
+    let StepInput { images, input: [c, h, w], labels, own, targets, micro_batch, device, .. } =
+        input;
     let n = labels.len();
-    let targets = targets.tensor(labels, device);
+    let targets = targets.tensor(labels, own, device);
     if micro_batch >= n {
         let images = Tensor::from_data(TensorData::new(images, [n, c, h, w]), device);
         return backward(model, images, targets, pass);

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use super::{End, Job, Outcome, RunFolder, Saved, train};
 use crate::base::faults::broken;
 use crate::base::{Result, files};
-use crate::config::{Amount, Augment, Interval, OnDivergence, Plan, Preprocessing, Settings};
+use crate::config::{Amount, Augmentation, Interval, OnDivergence, Plan, Preprocessing, Settings};
 use crate::data::{Order, Sample, Samples, Source, Store, Work};
 use crate::events::{Reporter, Verbosity};
 use crate::model::{Network, spec};
@@ -30,8 +30,8 @@ fn work(batch: usize, seed: Option<u64>) -> Work {
     };
     Work {
         samples: Samples::new((0..IMAGES).map(sample).collect::<Vec<_>>(), CLASSES),
-        order: Order { samples: IMAGES, batch, seed },
-        augment: Augment::Light,
+        order: Order { seed, ..Order::plain(IMAGES, batch) },
+        augmentation: Augmentation { shift: 0.2, mixup: 0.5, ..Augmentation::NONE },
         preprocessing: preprocessing(),
         most_bytes: 1 << 20,
     }
@@ -56,7 +56,6 @@ fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
     let plan = Plan {
         model: "mlp".to_owned(),
         preprocessing: preprocessing(),
-        augment: Augment::Light,
         loader_threads: 2,
         classes: (0..CLASSES).map(|class| class.to_string()).collect(),
         class_weights: vec![1.0; CLASSES],

@@ -34,6 +34,11 @@ impl Archive {
         Ok(Self { path: path.to_owned(), data: Data::Disk(files::open(path)?) })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Bytes `offset` to `offset + len`.
     ///
     /// # Errors

@@ -1,0 +1,60 @@
+//! `tinderbox datasets show`
+
+use serde_json::json;
+
+use super::plan::{open_split, plan, training_work};
+use super::train::Request;
+use super::{Context, choose, output};
+use crate::base::units::plural;
+use crate::base::{Error, Result, files};
+use crate::config::{Plan, resolve};
+use crate::data::{Lock, Order};
+use crate::report::{self, Varied};
+
+/// Images in the picture, and how often each is varied.
+const IMAGES: usize = 8;
+const TIMES: usize = 6;
+
+/// Draws some training images as they are evaluated and as a training with these settings would vary
+/// them.
+///
+/// # Errors
+/// If the data or a setting cannot be used, or the picture cannot be written.
+pub fn run(context: &Context, request: Request) -> Result<()> {
+    if request.resume.is_some() {
+        return Err(Error::usage("`datasets show` has no use for `--resume`")
+            .hint("give a data set and settings, as to `train`"));
+    }
+    let resolved = resolve(request.config.as_deref(), request.given)?;
+    let chosen = choose("cpu".parse()?, resolved.settings.kernels)?;
+    let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
+    let lock = Lock::of(&dataset);
+    let (plan, [train, ..]) = plan(&resolved, &dataset, &lock, &chosen, &context.folders.models)?;
+    let Plan { augment, augmentation, classes, .. } = &plan;
+    let mut work = training_work(&plan, &train);
+    // The first images of the order of now, each once.
+    work.order = Order::shuffled(train.len(), plan.batch, plan.settings.seed);
+    let images = (0..IMAGES.min(train.len())).map(|position| {
+        let (plain, varied, label) = work.variants(position, TIMES)?;
+        Ok(Varied { plain, varied, class: label as usize })
+    });
+    let images = images.collect::<Result<Vec<_>>>()?;
+    let preset = toml::Value::try_from(augment).ok();
+    let preset = preset.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
+    let changed = if plan.settings.augmentation.is_empty() { "" } else { ", changed" };
+    let path = context.folders.images.join(format!("{}-augmented.png", dataset.name));
+    files::make_folder(&context.folders.images)?;
+    let how = format!("`--augment {preset}`{changed}");
+    files::replace(&path, &report::varied(&images, classes, &how)?)?;
+    if context.json {
+        return output::print_json(&json!({
+            "dataset": dataset.name, "augment": preset, "augmentation": augmentation, "picture": path,
+        }));
+    }
+    output::print(&format!(
+        "{} of `{}` with and without {how}\n  picture  {}\n",
+        plural(images.len(), "image", "images"),
+        dataset.name,
+        path.display()
+    ))
+}

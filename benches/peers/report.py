@@ -22,7 +22,7 @@ def work_table(work, runs):
     key = SECONDS if whole else SPEED
     lines = [f"### {work.title()}", ""]
     if not runs:
-        return "\n".join([*lines, "not measured: Fashion-MNIST's IDX files are not there (`--data DIR`)", ""])
+        return "\n".join([*lines, "not measured: Fashion-MNIST's IDX files are not there (`--fashion-mnist DIR`)", ""])
     fastest = best_speed(runs)
     rows = [("contender", "seconds" if whole else "images/s", "lowest", "highest", "of the fastest peer", "test top-1" if whole else "peak MB", "rounds")]
     for name, results in runs.items():

@@ -68,7 +68,7 @@ def parse_args():
     sides = contenders.SIDES
     flags.add_argument("--sides", type=some_of(sides), metavar="LIST", help="of " + ", ".join(sides) + "; all but ndarray by default")
     flags.add_argument("--tinderbox", type=Path, default=contenders.binary(), metavar="PATH", help="the release binary")
-    flags.add_argument("--data", type=Path, default=contenders.data_folder(), metavar="DIR", help="Fashion-MNIST's IDX files")
+    flags.add_argument("--fashion-mnist", dest="data", type=Path, default=contenders.data_folder(), metavar="DIR", help="Fashion-MNIST's IDX files")
     flags.add_argument("--rounds", type=positive, default=3, metavar="R")
     flags.add_argument("--seconds", type=float, default=5.0, metavar="S", help="measured time of each, at least 3 steps")
     flags.add_argument("--warmup-limit", type=float, default=60.0, metavar="S", help="skip a peer's setting that is not warm by then")

@@ -110,6 +110,8 @@ pub(super) enum DatasetsVerb {
     Check(CheckArgs),
     /// Draw some images with and without augmentation
     Show(TrainArgs),
+    /// Images a second that a training can have of a data set
+    Speed(TrainArgs),
     /// Get a well-known data set
     Fetch(FetchArgs),
 }

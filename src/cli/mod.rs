@@ -79,6 +79,9 @@ fn run(cli: Cli) -> Result<(), Error> {
         Verb::Datasets { verb: DatasetsVerb::Show(args) } => {
             commands::show::run(&context, args.into())
         }
+        Verb::Datasets { verb: DatasetsVerb::Speed(args) } => {
+            commands::speed::run(&context, args.into())
+        }
         Verb::Datasets { verb: DatasetsVerb::Fetch(args) } => {
             commands::fetch::run(&context, &args.into())
         }

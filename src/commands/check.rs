@@ -156,6 +156,11 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
         ),
         found.bad.iter().map(|(index, reason)| format!("{}: {reason}", name(*index))).collect(),
     );
+    add(
+        false,
+        format!("{} empty", plural(dataset.empty.len(), "class folder is", "class folders are")),
+        dataset.empty.clone(),
+    );
     lines.extend(repeats(found, name));
     lines.retain(|line| !line.examples.is_empty());
     lines.sort_by_key(|line| !line.fails);

@@ -62,7 +62,11 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
             list(&names, 3)
         ));
     }
-    let leaks = if matches!(split, "train" | "val") { Vec::new() } else { leaks(&file, &samples) };
+    let leaks = if matches!(split, "train" | "val") {
+        Vec::new()
+    } else {
+        leaks(&file, package.lock.as_deref().filter(|_| !options.allow_leak), &samples)?
+    };
     if !options.allow_leak && matches!(options.split.as_deref(), None | Some("test")) {
         refuse(&leaks, samples.len())?;
     }
@@ -121,18 +125,26 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
     Ok(dataset)
 }
 
-/// The images that the model was trained or chosen on, by what their files hold.
-fn leaks(file: &Path, samples: &Samples) -> Vec<(String, String)> {
-    let Ok(text) = files::read_text(&file.with_file_name("dataset.lock")) else {
-        return Vec::new();
-    };
+/// The images that the model was trained or chosen on, by what their files hold. `hash` is that of the
+/// lock which the model was trained with.
+///
+/// # Errors
+/// If the lock beside the model is another one.
+fn leaks(file: &Path, hash: Option<&str>, samples: &Samples) -> Result<Vec<(String, String)>> {
+    let lock = file.with_file_name("dataset.lock");
+    let Ok(text) = files::read_text(&lock) else { return Ok(Vec::new()) };
+    if hash.is_some_and(|hash| lock::hash_of(&text) != hash) {
+        return Err(Error::input(format!("`{}` is not that of the model", lock.display()))
+            .cause("it lists other images, or other splits, than the model was trained with")
+            .hint("put the model's own beside it, or get figures that may be no test with `--allow-leak`"));
+    }
     let learned = lock::learned_contents(&text);
     let of = |index: u32| {
         let sample = samples.get(index);
         let twin = learned.get(&samples.content(index).map(lock::hex)?)?;
         Some((sample.key.to_string(), twin.clone()))
     };
-    (0..samples.len() as u32).filter_map(of).collect()
+    Ok((0..samples.len() as u32).filter_map(of).collect())
 }
 
 /// Figures on images that were learned are no test.

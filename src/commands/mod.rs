@@ -18,6 +18,7 @@ pub mod predict;
 mod resume;
 pub mod runs;
 pub mod show;
+pub mod speed;
 pub mod train;
 pub mod verify_resume;
 mod watch;

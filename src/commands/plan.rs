@@ -88,7 +88,12 @@ pub fn open_split(
     }
     let _ = apply_together(folders, &mut dataset);
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
-    Ok((dataset, Vec::new()))
+    let mut said = Vec::new();
+    if !dataset.empty.is_empty() {
+        let count = plural(dataset.empty.len(), "class folder is", "class folders are");
+        said.push(format!("{count} empty and left out: {}", list(&dataset.empty, 3)));
+    }
+    Ok((dataset, said))
 }
 
 /// The plan for training on `dataset`, whose lock is `lock`, on a device, and the samples of its

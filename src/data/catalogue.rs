@@ -129,6 +129,8 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// Whether it is one tree of classes, from which all splits are still to be made.
     pub single_tree: bool,
+    /// Class folders that are empty and therefore left out.
+    pub empty: Vec<String>,
     /// The samples of each split, indexed by [`Split`]; empty where there is no such split.
     pub splits: [Arc<Vec<Sample>>; 3],
 }

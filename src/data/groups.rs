@@ -57,6 +57,7 @@ mod tests {
             path: None,
             classes: vec!["a".to_owned()],
             single_tree: true,
+            empty: Vec::new(),
             splits: [Arc::new(keys.iter().map(sample).collect()), Arc::default(), Arc::default()],
         }
     }

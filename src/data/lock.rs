@@ -14,6 +14,8 @@ use crate::base::{Error, Result, files, hash};
 
 /// The first line of a lock; `1` had no groups and no contents.
 const FORMAT: &str = "# tinderbox dataset.lock ";
+/// What is hashed begins so: the form of the first version, in which contents have no part.
+const HASHED: &str = "# tinderbox dataset.lock 1\n# split\tclass\tbytes\tpath\n";
 /// What stands for an unknown group or content.
 const NONE: &str = "-";
 
@@ -33,7 +35,7 @@ impl Lock {
     pub fn of(dataset: &Dataset) -> Self {
         let sizes = Split::ALL
             .map(|split| dataset.split(split).par_iter().map(bytes_of).collect::<Vec<_>>());
-        let mut text = String::from("# tinderbox dataset.lock 1\n# split\tclass\tbytes\tpath\n");
+        let mut text = String::from(HASHED);
         for (split, sizes) in Split::ALL.iter().zip(&sizes) {
             for (sample, bytes) in dataset.split(*split).iter().zip(sizes) {
                 let (class, key) = (word(&dataset.classes[sample.label as usize]), path(sample));
@@ -99,6 +101,16 @@ fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
         let content = if columns == 6 { parts.nth(1)? } else { NONE };
         Some(Entry { split, class, bytes, content, path: parts.next()? })
     })
+}
+
+/// The hash of a lock's text, as [`Lock::hash`].
+#[must_use]
+pub fn hash_of(text: &str) -> String {
+    let mut hashed = String::from(HASHED);
+    for Entry { split, class, bytes, path, .. } in entries(text) {
+        let _ = writeln!(hashed, "{}\t{class}\t{bytes}\t{path}", split.name());
+    }
+    hash(hashed.as_bytes())
 }
 
 /// What is other than a lock says.
@@ -223,6 +235,7 @@ mod tests {
             path: None,
             classes: vec!["a".to_owned(), "b\t".to_owned()],
             single_tree: true,
+            empty: Vec::new(),
             splits: [Arc::new((0..images).map(sample).collect()), Arc::default(), Arc::default()],
         }
     }
@@ -243,6 +256,7 @@ mod tests {
         assert_eq!(changes.changed, Vec::<String>::new());
         assert_eq!(lock(&again), text);
         assert_eq!(Lock::of(&again).hash, Lock::of(&first).hash);
+        assert_eq!(hash_of(&text), Lock::of(&first).hash);
         assert_eq!(learned_contents(&text).len(), 16);
     }
 

@@ -123,7 +123,8 @@ mod tests {
             );
             // No sample twice before all of its class were there.
             let most = |range: std::ops::Range<u32>| range.map(|s| count(s..s + 1)).max();
-            assert_eq!((most(0..90), most(90..97), most(97..100)), (Some(1), Some(5), Some(12)));
+            assert_eq!((most(0..90), most(90..97)), (Some(1), Some(5)));
+            assert!(most(97..100) <= Some(12));
             all.extend(epoch);
         }
         assert_eq!(all.len(), 100, "in the long run every sample is seen");

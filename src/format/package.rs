@@ -13,6 +13,9 @@ use crate::base::{Error, Result, files, nearest};
 use crate::config::Preprocessing;
 use crate::model::{Classifier, Network, Spec, check, load_weights, weights};
 
+/// Where the file keeps the hash of the lock.
+const LOCK: &str = "dataset_lock";
+
 /// A trained model as a file holds it.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -24,6 +27,8 @@ pub struct Package {
     pub preprocessing: Preprocessing,
     /// Figures of the training: best epoch, validation, test.
     pub scores: Value,
+    /// The hash of the `dataset.lock` that it was trained with, where it is known.
+    pub lock: Option<String>,
     /// The weights by name, dense ones as `[out, in]`.
     pub weights: Vec<Tensor>,
 }
@@ -49,6 +54,7 @@ impl Package {
             classes: classes.to_vec(),
             preprocessing: preprocessing.clone(),
             scores,
+            lock: None,
             weights: tensors.collect(),
         })
     }
@@ -58,7 +64,7 @@ impl Package {
     /// # Errors
     /// If a part cannot be written as JSON.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
-        let Self { spec, classes, preprocessing, scores, weights: _ } = self;
+        let Self { spec, classes, preprocessing, scores, lock, weights: _ } = self;
         let json = |value: serde_json::Result<String>| {
             value.map_err(|cause| Error::failed("cannot write the model").cause(cause))
         };
@@ -67,6 +73,7 @@ impl Package {
             ("preprocessing".to_owned(), json(serde_json::to_string(preprocessing))?),
             ("scores".to_owned(), json(serde_json::to_string(scores))?),
         ]);
+        metadata.extend(lock.iter().map(|hash| (LOCK.to_owned(), hash.clone())));
         if let Some(spec) = spec {
             metadata.insert("spec".to_owned(), json(serde_json::to_string(spec))?);
         }
@@ -102,6 +109,7 @@ impl Package {
             classes: part(&metadata, "classes")?,
             preprocessing: part(&metadata, "preprocessing")?,
             scores: part(&metadata, "scores")?,
+            lock: metadata.get(LOCK).cloned(),
             weights: tensors,
         };
         package.preprocessing.check()?;
@@ -259,7 +267,9 @@ mod tests {
             std: vec![0.3],
         };
         let classes = ["a", "b", "ç"].map(str::to_owned);
-        Package::new(&network, &classes, &preprocessing, serde_json::json!({ "best": 1 })).unwrap()
+        let scores = serde_json::json!({ "best": 1 });
+        let package = Package::new(&network, &classes, &preprocessing, scores).unwrap();
+        Package { lock: Some("c0ffee".to_owned()), ..package }
     }
 
     #[test]
@@ -272,6 +282,7 @@ mod tests {
         let twice =
             Package::new(&network, &again.classes, &again.preprocessing, again.scores.clone())
                 .unwrap();
+        let twice = Package { lock: again.lock.clone(), ..twice };
         assert_eq!(twice.encode().unwrap(), package.encode().unwrap());
     }
 

@@ -83,7 +83,10 @@ impl RunFolder {
         scores: serde_json::Value,
     ) -> Result<()> {
         self.check_lock()?;
-        let package = Package::new(model, &plan.classes, &plan.preprocessing, scores)?;
+        let package = Package {
+            lock: Some(plan.dataset_hash.clone()),
+            ..Package::new(model, &plan.classes, &plan.preprocessing, scores)?
+        };
         files::replace(&self.model_file(), &package.encode()?)
     }
 

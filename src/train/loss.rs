@@ -75,8 +75,8 @@ mod tests {
             [(2.407_606 + 1.407_606 + 0.407_606) / 3.0, (0.604_131 + 2.104_131 + 1.104_131) / 3.0];
         let smoothed: f64 = (0..2).map(|i| 0.7 * nll[i] + 0.3 * mean[i]).sum::<f64>() / 2.0;
         assert!((f64::from(loss(0.3, [1.0; 3], 1.0)) - smoothed).abs() < 1e-5);
-        // Mixed: each image has both labels. -log softmax is 0.407606 and 1.407606 for the first.
-        let swapped = [1.407_606, 0.604_131];
+        // Mixed: each image has the labels of both.
+        let swapped = [1.407_606, 1.104_131];
         let mixed: f64 = (0..2).map(|i| 0.7 * nll[i] + 0.3 * swapped[i]).sum::<f64>() / 2.0;
         assert!((f64::from(loss(0.0, [1.0; 3], 0.7)) - mixed).abs() < 1e-5);
     }

@@ -55,6 +55,17 @@ fn an_empty_class_folder_is_named() {
 }
 
 #[test]
+fn an_empty_class_folder_is_left_out_and_said() {
+    let lab = Lab::new();
+    tree(&lab, "datasets/d", 4);
+    lab.make_folder("datasets/d/violet/later");
+    let answer = train(&lab, "d").good();
+    assert!(answer.stderr.contains("1 class folder is empty and left out: `violet`"), "{answer:?}");
+    assert!(answer.stderr.contains("3 classes"), "{answer:?}");
+    lab.run("datasets check d").shows(&["1 class folder is empty"]);
+}
+
+#[test]
 fn an_empty_folder_is_no_data_set() {
     let lab = Lab::new();
     lab.make_folder("datasets/d");

@@ -31,6 +31,19 @@ fn a_group_is_never_in_two_splits() {
 }
 
 #[test]
+fn a_lock_of_another_training_is_not_taken_for_the_models() {
+    let lab = Lab::new();
+    tree(&lab, "datasets/d", 10);
+    for (name, seed) in [("x", 5), ("y", 6)] {
+        lab.train(&format!("d --model mlp --epochs 1 --name {name} --seed {seed}"));
+    }
+    lab.run("evaluate x").good();
+    lab.write("models/x/dataset.lock", lab.read("models/y/dataset.lock"));
+    lab.run("evaluate x").fails(3, &["dataset.lock` is not that of the model"], "--allow-leak");
+    lab.run("evaluate x --allow-leak").good();
+}
+
+#[test]
 fn a_split_can_be_used_again_and_changes_are_named() {
     let lab = Lab::new();
     tree(&lab, "datasets/d", 10);

@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Counter {
 }
 
 /// The most bytes held during `work`, above those held before.
-fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);
     let result = work();

@@ -28,6 +28,7 @@ mod help;
 mod hostile;
 mod kernels;
 mod lab;
+mod mutations;
 mod output;
 mod predict;
 mod quarantine;
@@ -43,6 +44,9 @@ mod sources;
 mod tables;
 mod torchvision;
 mod train;
+#[cfg(unix)]
+mod vanish;
+mod variety;
 #[cfg(feature = "fetch")]
 mod web;
 

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::draw::{colours, draw};
 use crate::lab::Lab;
 
-/// Dropout, augmentation, warm-up and cosine, parts of batches, early stopping, rollback: all that
-/// has a state, or would have one elsewhere.
+/// Dropout, augmentation, mixed images, repeats, balanced classes, warm-up and cosine, parts of batches,
+/// early stopping, rollback: all that has a state, or would have one elsewhere.
 const LINE: &str = "train colours --model cnn --epochs 12 --batch 8 --micro-batch 3 --augment standard \
+     --augmentation mixup=0.4,cutmix=1,policy=rand,repeats=2 --class-weights sampled \
      --warmup 2 --patience 6 --on-nan rollback --clip 1 --label-smoothing 0.1 --checkpoint-every 2";
 
 fn start(lab: &Lab, line: &str) -> Child {

@@ -41,6 +41,32 @@ fn strong_augmentation_and_bad_images_are_the_same_for_any_loader_threads() {
     assert!(all[0] == all[2], "loader threads 1 and 7 differ");
 }
 
+#[test]
+fn where_decoded_images_are_kept_changes_no_bit() {
+    let lab = Lab::new();
+    for class in 0..3 {
+        for number in 0..24 {
+            let bytes = encode(&picture(class, number, 90 + number as u32, 80), "jpg");
+            lab.write(format!("datasets/d/{class}/{number}.jpg"), bytes);
+        }
+    }
+    let line = "train d --model lenet --size 20 --epochs 3 --batch 8 --augment strong --threads 1 \
+         --augmentation mixup=0.2,noise=0.05,rotate=9,hue=0.1,blur=0.3";
+    let mut all = Vec::new();
+    for (cache, threads) in [("none", 1), ("ram", 2), ("auto", 3), ("disk", 2), ("disk", 3)] {
+        let name = format!("{cache}{threads}");
+        lab.run(&format!("{line} --cache {cache} --loader-threads {threads} --name {name}")).good();
+        all.push((lab.weights(&name), name));
+    }
+    for (weights, name) in &all {
+        assert!(*weights == all[0].0, "{name} and {} differ", all[0].1);
+    }
+    let kept = lab.names("models/.cache/1").len();
+    assert!(kept > 20, "{kept} of 256 folders");
+    let known = lab.names("datasets");
+    assert_eq!(known, ["d"], "nothing is written beside the data");
+}
+
 /// burn's operators keep this for the small networks; they do not promise it (ARCHITECTURE.md).
 #[test]
 fn compute_threads_change_no_bit_of_the_cnn() {

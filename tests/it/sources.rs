@@ -9,7 +9,7 @@ use crate::lab::Lab;
 const TRAIN: &str = "--model mlp --epochs 1 --size 12 --name x --overwrite";
 
 /// `count` pictures of each colour with their class and number.
-fn pictures(count: usize) -> impl Iterator<Item = (&'static str, usize, Vec<u8>)> {
+pub fn pictures(count: usize) -> impl Iterator<Item = (&'static str, usize, Vec<u8>)> {
     (0..count * 3).map(|i| {
         let (class, number) = (i % 3, i / 3);
         (COLOURS[class], number, encode(&picture(class, number, 12, 12), "png"))
@@ -85,7 +85,7 @@ fn what_is_wrong_with_a_table_is_named_with_its_line() {
     assert!(said.contains("images/red/gone.png"), "{said}");
 }
 
-fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in entries {
         let mut header = tar::Header::new_gnu();
@@ -197,9 +197,9 @@ fn jpegs_of_every_kind_are_read_and_turned() {
     lab.train(&format!("j {TRAIN}"));
 }
 
+/// A Parquet file in the layout of the Hugging Face hub, six pictures of each colour.
 #[cfg(feature = "parquet")]
-#[test]
-fn parquet_of_the_hub_is_read() {
+pub fn hub_file() -> Vec<u8> {
     use std::sync::Arc;
 
     use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -208,7 +208,6 @@ fn parquet_of_the_hub_is_read() {
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
 
-    let lab = Lab::new();
     let schema = "message schema { optional group image { optional binary bytes; \
                   optional binary path (STRING); } optional int64 label; }";
     let info =
@@ -234,7 +233,14 @@ fn parquet_of_the_hub_is_read() {
     column.typed::<Int64Type>().write_batch(&labels, Some(&vec![1; rows.len()]), None).unwrap();
     column.close().unwrap();
     group.close().unwrap();
-    let bytes = writer.into_inner().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_of_the_hub_is_read() {
+    let lab = Lab::new();
+    let bytes = hub_file();
     lab.write("datasets/p/data/train-00000-of-00001.parquet", &bytes);
     lab.train(&format!("p {TRAIN}"));
     assert_eq!(counts(&lab, "p"), (18, COLOURS.map(str::to_owned).to_vec()));

@@ -1,15 +1,11 @@
-//! What the three models expect, weighed into one probability, and what they learn.
+//! What two models expect, weighed into one probability, and what they learn.
 //!
 //! A probability `p` is mixed as its logit, `ln(p / (1 - p))`, in 1/256.
 
 use super::arithmetic::Coder;
 
-const MODELS: usize = 3;
-/// Contexts of a model and decisions of a pixel.
-const CONTEXTS: usize = 4096;
+/// Decisions of a pixel: whether it is black, then those of the tree of its bits.
 const DECISIONS: usize = 256;
-/// Sets of weights: one for each amount of unrest and each decision.
-const SETS: usize = 9;
 /// The largest logit.
 const LIMIT: i32 = 2047;
 
@@ -25,69 +21,101 @@ const STEP: [i32; 16] = [120, 85, 64, 52, 43, 37, 32, 28, 25, 22, 20, 18, 16, 14
 /// How far the weights move.
 const LEARNING_RATE: i32 = 6;
 
-/// The state of all models.
+/// What a model expects of each decision in one context: the probability of a one in the upper 12 bits,
+/// how often it moved in the lower 4.
+type Expected = [u16; DECISIONS];
+
+/// The state of the models and of what mixes them.
 pub(super) struct Mixer {
-    /// `[MODELS, CONTEXTS, DECISIONS]`: probability in the upper 12 bits, how often it moved in the lower 4.
-    models: Vec<u16>,
-    /// `[SETS, DECISIONS, MODELS]`, in 1/65,536.
-    weights: Vec<[i32; MODELS]>,
+    models: [Vec<Expected>; 2],
+    /// How much each model's logit counts, in 1/65,536.
+    weights: Vec<[[i32; 2]; DECISIONS]>,
     /// The logit of each probability of 12 bits.
-    logits: Vec<i16>,
-    /// Where the decisions of this pixel start: in the models, and in the weights.
-    rows: [usize; MODELS],
-    set: usize,
+    logits: Box<[i16; 4096]>,
+    /// The probability of each logit, in 1/65,536.
+    probabilities: Box<[u16; 4096]>,
 }
 
 impl Mixer {
-    pub(super) fn new() -> Self {
-        let mut logits = vec![LIMIT as i16; 4096];
+    /// For so many contexts of each model and sets of weights.
+    pub(super) fn new(contexts: usize, sets: usize) -> Self {
+        let mut probabilities = Box::new([0; 4096]);
+        let mut logits = Box::new([LIMIT as i16; 4096]);
         let mut from = 0;
         for logit in -LIMIT..=LIMIT {
-            let to = (probability(logit) >> 4) as usize + 1;
+            let probability = probability(logit);
+            probabilities[(logit + 2048) as usize] = probability as u16;
+            let to = (probability >> 4) as usize + 1;
             logits[from..to.max(from)].fill(logit as i16);
             from = from.max(to);
         }
-        Self {
-            models: vec![1 << 15; MODELS * CONTEXTS * DECISIONS],
-            weights: vec![[28_000; MODELS]; SETS * DECISIONS],
-            logits,
-            rows: [0; MODELS],
-            set: 0,
-        }
+        let model = vec![[1 << 15; DECISIONS]; contexts];
+        let weights = vec![[[42_000; 2]; DECISIONS]; sets];
+        Self { models: [model.clone(), model], weights, logits, probabilities }
     }
 
-    /// Goes to the next pixel: its context in each model, and its set of weights.
-    pub(super) fn at(&mut self, contexts: [u32; MODELS], set: u32) {
-        for (model, (row, context)) in self.rows.iter_mut().zip(contexts).enumerate() {
-            *row = (model * CONTEXTS + context as usize % CONTEXTS) * DECISIONS;
+    /// Codes a pixel, given its context in each model and its set of weights, and learns from it.
+    #[inline]
+    pub(super) fn code(
+        &mut self,
+        contexts: [usize; 2],
+        set: usize,
+        pixel: u8,
+        coder: &mut impl Coder,
+    ) -> u8 {
+        let [first, second] = &mut self.models;
+        let mut at = Decisions {
+            models: [&mut first[contexts[0]], &mut second[contexts[1]]],
+            weights: &mut self.weights[set],
+            logits: &self.logits,
+            probabilities: &self.probabilities,
+        };
+        if at.code(0, u32::from(pixel == 0), coder) == 1 {
+            return 0;
         }
-        self.set = set as usize * DECISIONS;
+        // A node of the tree: a one, then the bits that are known.
+        let mut node = 1;
+        for bit in (1..8).rev() {
+            node = node << 1 | at.code(node, u32::from(pixel) >> bit & 1, coder) as u8;
+        }
+        node << 1 | at.code(node, u32::from(pixel) & 1, coder) as u8
     }
+}
 
-    /// Codes one decision of the pixel and learns from it.
-    pub(super) fn code(&mut self, decision: u32, bit: u32, coder: &mut impl Coder) -> u32 {
-        let places = self.rows.map(|row| row + decision as usize);
-        let logits =
-            places.map(|place| i32::from(self.logits[usize::from(self.models[place] >> 4)]));
-        let weights = &mut self.weights[self.set + decision as usize];
-        let mixed: i32 =
-            logits.iter().zip(&*weights).map(|(logit, weight)| (logit * weight) >> 8).sum();
-        let one = probability((mixed >> 8).clamp(-LIMIT, LIMIT));
+/// The decisions of one pixel.
+struct Decisions<'a> {
+    models: [&'a mut Expected; 2],
+    weights: &'a mut [[i32; 2]; DECISIONS],
+    logits: &'a [i16; 4096],
+    probabilities: &'a [u16; 4096],
+}
+
+impl Decisions<'_> {
+    #[inline(always)]
+    fn code(&mut self, decision: u8, bit: u32, coder: &mut impl Coder) -> u32 {
+        let decision = usize::from(decision);
+        let states = [self.models[0][decision], self.models[1][decision]];
+        let logits = states.map(|state| i32::from(self.logits[usize::from(state >> 4)]));
+        let weights = &mut self.weights[decision];
+        let mixed = (logits[0] * weights[0] + logits[1] * weights[1]) >> 16;
+        let one =
+            i32::from(self.probabilities[(mixed.clamp(-LIMIT, LIMIT) + 2048) as usize & 4095]);
         let bit = coder.code(bit, one as u32);
         let target = (bit * 65_535) as i32;
         let error = ((target - one) >> 4) * LEARNING_RATE;
-        for ((weight, logit), place) in weights.iter_mut().zip(logits).zip(places) {
-            *weight = (*weight + ((logit * error + (1 << 13)) >> 14)).clamp(-1 << 19, 1 << 19);
-            let state = i32::from(self.models[place]);
+        for model in 0..2 {
+            weights[model] = (weights[model] + ((logits[model] * error + (1 << 13)) >> 14))
+                .clamp(-1 << 18, 1 << 18);
+            let state = i32::from(states[model]);
             let (now, moves) = (state & !15, state & 15);
             let next = (now + (((target - now) * STEP[moves as usize]) >> 8)).clamp(32, 65_503);
-            self.models[place] = (next & !15 | (moves + 1).min(15)) as u16;
+            self.models[model][decision] = (next & !15 | (moves + 1).min(15)) as u16;
         }
         bit
     }
 }
 
-/// The probability of a logit, in 1/65,536: between two values of the table in a straight line.
+/// The probability of a logit: between two values of the table in a straight line.
 fn probability(logit: i32) -> i32 {
     let from = logit + 2048;
     let (place, rest) = ((from >> 7) as usize, from & 127);

@@ -15,7 +15,7 @@ const VAL_NAMES: [&str; 3] = ["val", "valid", "validation"];
 /// Reads the names of classes and files below `root`. No image is opened.
 ///
 /// # Errors
-/// If there are no classes, or one has no images, or a split has a class that training has not.
+/// If there are no classes, or the files of one are no images, or a split has a class that training has not.
 pub fn open(root: &Path) -> Result<Dataset> {
     let found =
         |names: &[&str]| names.iter().map(|name| root.join(name)).find(|path| path.is_dir());
@@ -29,10 +29,18 @@ pub fn open(root: &Path) -> Result<Dataset> {
     }
     let base: Arc<Path> = root.into();
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
+    let mut empty = Vec::new();
     let mut classes: Vec<String> = Vec::new();
     for (split, folder) in Split::ALL.into_iter().zip(&roots) {
         let Some(folder) = folder else { continue };
-        let found = class_folders(folder)?;
+        let mut found = class_folders(folder)?;
+        found.retain(|name, paths| {
+            let is_empty = paths.is_empty();
+            if is_empty && split == Split::Train {
+                empty.push(name.clone());
+            }
+            !is_empty
+        });
         if split == Split::Train {
             classes = found.keys().cloned().collect();
         }
@@ -52,7 +60,7 @@ pub fn open(root: &Path) -> Result<Dataset> {
     let single_tree = train.is_none();
     let (name, path) = (dataset_name(root), Some(root.to_owned()));
     let splits = splits.map(Arc::new);
-    Ok(Dataset { name, path, classes, single_tree, splits })
+    Ok(Dataset { name, path, classes, single_tree, empty, splits })
 }
 
 /// Splits whose names are wrong must not be learned as classes.
@@ -68,14 +76,14 @@ fn check_names(root: &Path) -> Result<()> {
         .hint("name the folders `train`, `val` and `test`, in small letters"))
 }
 
-/// The images of each class folder, by class name, sorted.
+/// The images of each class folder, by class name, sorted; none of a folder that holds no file.
 fn class_folders(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
     let entries = files::list(folder)?;
     let mut classes: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in entries.iter().filter(|path| path.is_dir()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let images = images_below(path)?;
-        if images.is_empty() {
+        if images.is_empty() && holds_files(path) {
             return Err(Error::input(format!(
                 "no images in the class folder `{}`",
                 path.display()
@@ -85,7 +93,7 @@ fn class_folders(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
         }
         classes.entry(class_name(&name)).or_default().extend(images);
     }
-    if classes.is_empty() {
+    if classes.values().all(Vec::is_empty) {
         let here: Vec<String> =
             entries.iter().filter_map(|p| Some(p.file_name()?.to_str()?.to_owned())).collect();
         return Err(Error::input(format!("no class folders in `{}`", folder.display()))
@@ -93,6 +101,15 @@ fn class_folders(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
             .hint("put the images of each class into a folder of the class's name, or IDX files into this one"));
     }
     Ok(classes)
+}
+
+/// Whether a folder has a visible file in it or below.
+fn holds_files(folder: &Path) -> bool {
+    let mut below = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !files::is_hidden(entry.path()))
+        .filter_map(std::result::Result::ok);
+    below.any(|entry| !entry.file_type().is_dir())
 }
 
 /// Images in a folder and below, sorted; hidden files are left out, symbolic links are followed

@@ -117,7 +117,8 @@ pub(super) fn open(folder: &Path) -> Result<Dataset> {
     }
     let classes = class_names(folder, &used)?;
     let (name, path) = (dataset_name(folder), Some(folder.to_owned()));
-    Ok(Dataset { name, path, classes, single_tree: false, splits: splits.map(Arc::new) })
+    let splits = splits.map(Arc::new);
+    Ok(Dataset { name, path, classes, single_tree: false, empty: Vec::new(), splits })
 }
 
 fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {

@@ -202,6 +202,7 @@ impl Builder {
             path: Some(path.to_owned()),
             classes,
             single_tree: !self.any_split,
+            empty: Vec::new(),
             splits: splits.map(Arc::new),
         };
         check_training(&dataset, path)?;

@@ -1,0 +1,106 @@
+//! `tinderbox datasets speed`
+
+use serde::Serialize;
+
+use super::plan::{open_split, plan, training_work};
+use super::train::Request;
+use super::{Context, choose, output};
+use crate::base::env::{Stopwatch, peak_memory};
+use crate::base::units::{duration, thousands};
+use crate::base::{Error, Result};
+use crate::config::{Origin, resolve};
+use crate::data::{Loader, Lock};
+use crate::ops::threads::with_threads;
+
+/// Passes where `--epochs` does not say: the first, and one that may find images kept.
+const PASSES: usize = 2;
+
+#[derive(Serialize)]
+struct Figures {
+    dataset: String,
+    images: usize,
+    batch: usize,
+    loader_threads: usize,
+    /// Until the files were listed and split.
+    catalogue_seconds: f64,
+    /// Until the data were looked at for their statistics, from the start.
+    ready_seconds: f64,
+    /// Until the first batch was there, from the start.
+    first_batch_seconds: f64,
+    /// Of each pass.
+    images_per_second: Vec<f64>,
+    peak_rss_mb: Option<f64>,
+}
+
+/// Makes the batches of a training and drops them: how fast the data can be had.
+///
+/// # Errors
+/// If the data or a setting cannot be used.
+pub fn run(context: &Context, request: Request) -> Result<()> {
+    if request.resume.is_some() {
+        return Err(Error::usage("`datasets speed` has no use for `--resume`")
+            .hint("give a data set and settings, as to `train`"));
+    }
+    let resolved = resolve(request.config.as_deref(), request.given)?;
+    let threads = resolved.settings.compute_threads();
+    let asked = resolved.origins.get("epochs").is_some_and(|origin| *origin != Origin::Default);
+    let passes = if asked { resolved.settings.epochs } else { PASSES };
+    let chosen = choose("cpu".parse()?, resolved.settings.kernels)?;
+    let figures = with_threads(threads, || {
+        let clock = Stopwatch::start();
+        let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
+        let lock = Lock::of(&dataset);
+        let catalogue_seconds = clock.seconds();
+        let models = &context.folders.models;
+        let (plan, [train, ..]) = plan(&resolved, &dataset, &lock, &chosen, models)?;
+        let work = training_work(&plan, &train);
+        let ready_seconds = clock.seconds();
+        let steps = work.order.steps_per_epoch();
+        let mut loader = Loader::start(&work, 0, passes * steps, plan.loader_threads)?;
+        let mut first_batch_seconds = 0.0;
+        let mut images_per_second = Vec::new();
+        for pass in 0..passes {
+            let start = Stopwatch::start();
+            for batch in loader.by_ref().take(steps) {
+                batch?;
+                if pass == 0 && first_batch_seconds == 0.0 {
+                    first_batch_seconds = clock.seconds();
+                }
+            }
+            images_per_second.push(train.len() as f64 / start.seconds());
+        }
+        Ok::<_, Error>(Figures {
+            dataset: dataset.name.clone(),
+            images: train.len(),
+            batch: plan.batch,
+            loader_threads: plan.loader_threads,
+            catalogue_seconds,
+            ready_seconds,
+            first_batch_seconds,
+            images_per_second,
+            peak_rss_mb: peak_memory().map(|bytes| bytes as f64 / 1e6),
+        })
+    })??;
+    if context.json {
+        return output::print_json(&figures);
+    }
+    output::print(&lines(&figures))
+}
+
+/// The figures as people read them.
+fn lines(figures: &Figures) -> String {
+    let speeds = figures.images_per_second.iter().zip(1..);
+    let speeds: String = speeds
+        .map(|(speed, pass)| {
+            format!("  epoch {pass}  {} images/s\n", thousands(speed.round() as u64))
+        })
+        .collect();
+    let memory =
+        figures.peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MB at the most"));
+    format!(
+        "{}: {} training images, first batch after {}{memory}\n{speeds}",
+        figures.dataset,
+        thousands(figures.images as u64),
+        duration(figures.first_batch_seconds),
+    )
+}

@@ -106,6 +106,7 @@ pub fn decode(bytes: &[u8], want: Want) -> Result<Pixels, String> {
         let mut decoder = decoder(bytes)?;
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut image = DynamicImage::from_decoder(decoder).map_err(|cause| plain(&cause))?;
+        check_size([image.height() as usize, image.width() as usize])?;
         image.apply_orientation(orientation);
         Ok(to_pixels(image, want.channels))
     })
@@ -118,6 +119,9 @@ fn contained<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 }
 
 fn check_size([height, width]: [usize; 2]) -> Result<(), String> {
+    if height == 0 || width == 0 {
+        return Err("the picture has no pixels".to_owned());
+    }
     let bytes = (height as u64).saturating_mul(width as u64).saturating_mul(3);
     if bytes > MOST_MEMORY {
         return Err(format!("{width}x{height} pixels are too many"));

@@ -179,12 +179,12 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
         })
         .collect();
     let tar = archive(&entries);
-    let record = |i: usize| [vec![(i % 3) as u8], vec![(i * 7) as u8; 3072]].concat();
+    let record = |i: usize| [vec![9, (i % 3) as u8], vec![(i * 7) as u8; 3072]].concat();
     let cifar = (0..12).flat_map(record).collect();
     let mut all = vec![
         ("labels.csv", table.into_bytes()),
         ("train-images-idx3-ubyte", idx(&[20, 6, 6], &[7; 720])),
-        ("train-labels-idx1-ubyte.gz", gzip(&idx(&[20], &[1; 20]))),
+        ("train-labels-idx1-ubyte.gz", gzip(&idx(&[20], &[0, 1].repeat(10)))),
         ("train.tar.gz", gzip(&tar)),
         ("train.tar.zst", zstd::encode_all(&tar[..], 1).unwrap()),
         ("train.tar", tar),
@@ -207,7 +207,7 @@ fn a_damaged_table_or_archive_is_an_error_that_names_it_or_a_data_set() {
     };
     let mut random = 23;
     for (file, whole) in forms() {
-        lab.write("datasets/f/train-labels-idx1-ubyte", idx(&[20], &[1; 20]));
+        lab.write("datasets/f/train-labels-idx1-ubyte", idx(&[20], &[0, 1].repeat(10)));
         lab.write("datasets/f/train-images-idx3-ubyte", idx(&[20, 6, 6], &[7; 720]));
         if !file.contains("idx") {
             std::fs::remove_dir_all(lab.path("datasets/f")).unwrap();

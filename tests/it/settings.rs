@@ -49,6 +49,8 @@ fn every_flag_of_the_help_has_its_environment_variable() {
         ("TINDERBOX_CHECKPOINT_EVERY", "30s"),
         ("TINDERBOX_AUDIT_EVERY", "7"),
         ("TINDERBOX_AUGMENT", "none"),
+        ("TINDERBOX_AUGMENTATION", "flip=0.5,policy=rand"),
+        ("TINDERBOX_CACHE", "none"),
         ("TINDERBOX_VAL_FRACTION", "0.2"),
         ("TINDERBOX_MAX_BAD", "0.1"),
         ("TINDERBOX_SEED", "3"),
@@ -67,7 +69,14 @@ fn every_flag_of_the_help_has_its_environment_variable() {
         assert_eq!(origin.as_str(), Some(format!("environment {variable}").as_str()));
         let (_, given) = variables.iter().find(|(known, _)| *known == variable).unwrap();
         let value = &settings[name];
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = |value: &toml::Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        let value = match value.as_table() {
+            Some(parts) => {
+                let parts = parts.iter().map(|(part, value)| format!("{part}={}", text(value)));
+                parts.collect::<Vec<_>>().join(",")
+            }
+            None => text(value),
+        };
         assert_eq!(&value, given, "{name}");
     }
     assert_eq!(origins.len(), variables.len());

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crate::draw::{COLOURS, colours, encode, picture};
 use crate::lab::Lab;
 
-const LINE: &str = "colours --model mlp --batch 4 --threads 1 --cache none";
+const LINE: &str = "colours --model mlp --batch 4 --cache none";
 
 /// Starts a training and waits until it has been at work for some epochs.
 fn started(lab: &Lab, rest: &str) -> Child {
-    let line = format!("train {LINE} {rest}");
+    let line = format!("train {LINE} --threads 1 {rest}");
     let child = lab
         .program(line.split(' '))
         .stdin(Stdio::null())

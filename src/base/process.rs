@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::{Error, Result};
 
 /// What a child keeps of the environment's settings: where tuning results are.
-const KEPT: &str = "TINDERBOX_CACHE";
+const KEPT: &str = "TINDERBOX_TUNING";
 
 /// This program, to be run with nothing but the arguments that it is given.
 ///

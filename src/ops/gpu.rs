@@ -60,7 +60,7 @@ pub fn adapters() -> Vec<(Adapter, Device)> {
 /// write into the `target` folder of whatever Rust project the program is started in.
 ///
 /// # Errors
-/// If `TINDERBOX_CACHE` names a folder that cannot be made.
+/// If `TINDERBOX_TUNING` names a folder that cannot be made.
 pub fn prepare() -> Result<()> {
     static ONCE: Once = Once::new();
     let folder = match cache_folder() {
@@ -86,11 +86,11 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// `TINDERBOX_CACHE`, else the user's cache folder, else the folder for temporary files; and whether
+/// `TINDERBOX_TUNING`, else the user's cache folder, else the folder for temporary files; and whether
 /// it was asked for.
 fn cache_folder() -> (PathBuf, bool) {
     let user = || env::var("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    if let Some(folder) = env::var("TINDERBOX_CACHE") {
+    if let Some(folder) = env::var("TINDERBOX_TUNING") {
         return (folder.into(), true);
     }
     let folder = env::var("XDG_CACHE_HOME").map(PathBuf::from).or_else(user);

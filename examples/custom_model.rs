@@ -11,7 +11,9 @@ use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use tinderbox::base::Result;
 use tinderbox::base::signals::Signals;
-use tinderbox::config::{Augment, Folders, Plan, Preprocessing, Settings};
+use tinderbox::config::{
+    Augment, Augmentation, ClassWeights, Folders, Plan, Preprocessing, Settings,
+};
 use tinderbox::data::{Order, Samples, Split, Work, add_missing_splits, open, statistics};
 use tinderbox::events::{Reporter, Verbosity};
 use tinderbox::model::{Classifier, Pass};
@@ -81,8 +83,8 @@ fn main() -> Result<()> {
 
     let work = |samples: &std::sync::Arc<Samples>, seed| Work {
         samples: std::sync::Arc::clone(samples),
-        order: Order { samples: samples.len(), batch: BATCH, seed },
-        augment: Augment::None,
+        order: Order { seed, ..Order::plain(samples.len(), BATCH) },
+        augmentation: Augmentation::NONE,
         preprocessing: preprocessing.clone(),
         most_bytes: 1 << 28,
     };
@@ -91,7 +93,9 @@ fn main() -> Result<()> {
     let plan = Plan {
         model: "custom".to_owned(),
         augment: Augment::None,
+        augmentation: Augmentation::NONE,
         loader_threads: 1,
+        balance: ClassWeights::None,
         class_weights: vec![1.0; classes.len()],
         batch: BATCH,
         micro_batch: BATCH,

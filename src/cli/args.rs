@@ -192,6 +192,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long)]
     allow_leak: bool,
     #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -321,8 +323,9 @@ impl From<FetchArgs> for fetch::Options {
 
 impl From<EvaluateArgs> for evaluate::Options {
     fn from(args: EvaluateArgs) -> Self {
-        let EvaluateArgs { run, dataset, split, allow_leak, compute } = args;
-        Self { run, dataset, split, allow_leak, compute: compute.into() }
+        let EvaluateArgs { run, dataset, split, allow_leak, reading, compute } = args;
+        let (reading, compute) = (reading.into(), compute.into());
+        Self { run, dataset, split, allow_leak, reading, compute }
     }
 }
 

@@ -11,7 +11,7 @@ use super::plan::{evaluation_work, relabel};
 use super::{Compute, Context};
 use crate::base::units::{list, percent, plural, thousands};
 use crate::base::{Error, Result, files};
-use crate::config::{Settings, compute_threads, resolve};
+use crate::config::{Reading, Settings, compute_threads, resolve};
 use crate::data::{Dataset, Samples, Split, add_missing_splits, lock, open};
 use crate::eval::{Scores, answer_split, scores};
 use crate::events::Reporter;
@@ -30,6 +30,8 @@ pub struct Options {
     pub split: Option<String>,
     /// Whether images that the model was trained on are evaluated too.
     pub allow_leak: bool,
+    /// How the data set's files are read; as in the training, where nothing is said.
+    pub reading: Reading,
     /// What computes.
     pub compute: Compute,
 }
@@ -104,8 +106,13 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
             .hint("name one: `tinderbox evaluate RUN DATASET`"));
         }
     };
-    let reading = trained.as_ref().filter(|settings| settings.dataset == name);
-    let reading = reading.map(Settings::reading).unwrap_or_default();
+    // What the run was told of its own data holds, unless something is said now.
+    let own = trained.as_ref().filter(|settings| settings.dataset == name);
+    let reading = match own {
+        Some(settings) if options.reading == Reading::default() => settings.reading(),
+        _ => options.reading.clone(),
+    };
+    reading.check()?;
     let mut dataset = open(&name, &context.folders, &reading)
         .map_err(|error| with_way(error, &name, &context.folders))?;
     if let Some(settings) = trained {

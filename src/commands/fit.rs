@@ -55,12 +55,20 @@ impl Need<'_> {
         .hint("use a smaller `--size` or another `--model`"))
     }
 
+    /// What a step on so many images needs on the CPU.
+    ///
+    /// # Errors
+    /// If there is no such network.
+    pub fn bytes(&self, images: usize) -> Result<u64> {
+        Ok(check(&spec(self.model, self.input, self.classes)?)?.training_bytes(images))
+    }
+
     /// Why a step on so many images does not fit; none where it does.
     fn refusal(&self, images: usize) -> Result<Option<String>> {
         if self.device.is_gpu() {
             return self.try_step(images);
         }
-        let need = check(&spec(self.model, self.input, self.classes)?)?.training_bytes(images);
+        let need = self.bytes(images)?;
         let total = memory::total().filter(|&total| need >= total);
         Ok(total.map(|total| {
             format!("a step needs about {}, and there are {}", bytes(need), bytes(total))

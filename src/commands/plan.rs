@@ -133,10 +133,8 @@ pub fn plan(
         model.unwrap_or_else(|| if keeps.is_some() { "cnn" } else { "mobilenet_v2" }.to_owned());
     check_name(&model)?;
     let cache = Cache::open(settings.cache, models, memory::total());
-    let samples = dataset
-        .splits
-        .clone()
-        .map(|split| Samples::cached(split, dataset.classes.len(), Arc::clone(&cache)));
+    let samples =
+        dataset.splits.clone().map(|split| Samples::cached(split, dataset.classes.len(), &cache));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
     samples.iter().try_for_each(|split| split.check_classes(Want::input(&preprocessing)))?;
     let augment = augment(settings.augment, keeps.is_some(), look);
@@ -147,6 +145,9 @@ pub fn plan(
     let classes = dataset.classes.len();
     let need = Need { model: &model, input: preprocessing.input(), classes, device };
     let (batch, micro_batch) = batches(&settings, &need, images)?;
+    if let Some(total) = memory::total().filter(|_| !device.is_gpu()) {
+        cache.shrink(total.saturating_sub(need.bytes(micro_batch)?) / 2);
+    }
     let loader_threads = settings
         .loader_threads
         .unwrap_or_else(|| if dataset.in_memory() { 1 } else { settings.compute_threads() });

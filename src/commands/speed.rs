@@ -89,12 +89,10 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
 
 /// The figures as people read them.
 fn lines(figures: &Figures) -> String {
-    let speeds = figures.images_per_second.iter().zip(1..);
-    let speeds: String = speeds
-        .map(|(speed, pass)| {
-            format!("  epoch {pass}  {} images/s\n", thousands(speed.round() as u64))
-        })
-        .collect();
+    let mut speeds = String::new();
+    for (speed, pass) in figures.images_per_second.iter().zip(1..) {
+        speeds += &format!("  epoch {pass}  {} images/s\n", thousands(speed.round() as u64));
+    }
     let memory =
         figures.peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MB at the most"));
     format!(

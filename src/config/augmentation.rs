@@ -17,7 +17,7 @@ pub enum Policy {
     Trivial,
     /// `RandAugment`: two operations at a strength of 9 of 30 (Cubuk and others, 2020).
     Rand,
-    /// `AutoAugment`: one of 25 pairs that were searched for on ImageNet (Cubuk and others, 2019).
+    /// `AutoAugment`: one of 25 pairs that were searched for on `ImageNet` (Cubuk and others, 2019).
     AutoImagenet,
     /// The same for CIFAR-10.
     AutoCifar10,

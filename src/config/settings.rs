@@ -64,9 +64,9 @@ pub enum ClassWeights {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheKind {
-    /// In memory, as many as fit into a quarter of it.
+    /// In memory, as many as fit into a quarter of it and into half of what a step leaves.
     Auto,
-    /// In memory, as many as fit into half of it.
+    /// In memory, as many as fit into half of it and into half of what a step leaves.
     Ram,
     /// In files below the models folder, as long as a fifth of its volume stays free.
     Disk,

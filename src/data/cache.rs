@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::decode::{Want, content};
+use super::lock::hex;
 use crate::base::{Pixels, files};
 use crate::config::CacheKind;
 
@@ -16,8 +17,8 @@ use crate::config::CacheKind;
 pub enum Cache {
     /// Nowhere.
     None,
-    /// In memory, as long as some of these bytes are left.
-    Memory(AtomicU64),
+    /// In memory: the bytes that it may take, and those of them that are left.
+    Memory(u64, AtomicU64),
     /// In a folder, as long as its volume has room.
     Disk(PathBuf),
 }
@@ -37,8 +38,8 @@ impl Cache {
         let share = |part| memory.map_or(0, |memory| memory / part);
         Arc::new(match kind {
             CacheKind::None => Self::None,
-            CacheKind::Auto => Self::Memory(share(4).into()),
-            CacheKind::Ram => Self::Memory(share(2).into()),
+            CacheKind::Auto => Self::Memory(share(4), share(4).into()),
+            CacheKind::Ram => Self::Memory(share(2), share(2).into()),
             CacheKind::Disk => Self::Disk(models.join(FOLDER)),
         })
     }
@@ -46,12 +47,20 @@ impl Cache {
     /// Whether images stay in memory.
     #[must_use]
     pub(super) fn is_memory(&self) -> bool {
-        matches!(self, Self::Memory(_))
+        matches!(self, Self::Memory(..))
+    }
+
+    /// Takes no more than `most` bytes of memory from now on, with those that are taken: what a step needs
+    /// comes first.
+    pub fn shrink(&self, most: u64) {
+        let Self::Memory(all, left) = self else { return };
+        let taken = all - left.load(Ordering::Relaxed);
+        left.fetch_min(most.saturating_sub(taken), Ordering::Relaxed);
     }
 
     /// Whether there is room in memory for so many bytes more, which are then taken.
     pub(super) fn takes(&self, bytes: usize) -> bool {
-        let Self::Memory(left) = self else { return false };
+        let Self::Memory(_, left) = self else { return false };
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             left.checked_sub(bytes as u64)
         })
@@ -85,7 +94,7 @@ impl Cache {
 
 /// 256 folders, so that none has too many files.
 fn path(folder: &Path, content: [u8; 16], want: Want) -> PathBuf {
-    let name: String = content.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(content);
     let [height, width] = want.least;
     folder.join(&name[..2]).join(format!("{}-{}x{width}x{height}", &name[2..], want.channels))
 }
@@ -139,6 +148,12 @@ mod tests {
         assert!(cache.takes(6));
         assert!(!cache.takes(5), "a quarter is ten bytes");
         assert!(cache.takes(4));
+        let cache = Cache::open(CacheKind::Ram, models, Some(40));
+        assert!(cache.takes(12));
+        cache.shrink(15);
+        assert!(!cache.takes(4), "12 of 15 are taken");
+        cache.shrink(100);
+        assert!(cache.takes(3) && !cache.takes(1), "it never grows");
         assert!(!Cache::open(CacheKind::Ram, models, None).takes(1));
         assert!(!Cache::open(CacheKind::None, models, Some(100)).takes(1));
     }
@@ -156,7 +171,7 @@ mod tests {
         let path = path(&lab.path().join(FOLDER), [7; 16], WANT);
         let whole = files::read(&path).unwrap();
         for torn in [&whole[..20], &whole[..whole.len() - 1], &vec![0; whole.len()], &[]] {
-            std::fs::write(&path, torn).unwrap();
+            files::replace(&path, torn).unwrap();
             assert!(cache.decoded([7; 16], WANT, again).is_err());
         }
         assert_eq!(cache.decoded([7; 16], WANT, || Ok(pixels())), Ok(pixels()));
@@ -166,7 +181,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_written_is_no_error() {
         let lab = tempfile::tempdir().unwrap();
-        std::fs::write(lab.path().join(".cache"), "a file").unwrap();
+        files::replace(&lab.path().join(".cache"), b"a file").unwrap();
         let cache = Cache::open(CacheKind::Disk, lab.path(), None);
         assert_eq!(cache.decoded([7; 16], WANT, || Ok(pixels())), Ok(pixels()));
     }

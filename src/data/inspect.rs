@@ -78,14 +78,11 @@ pub fn inspect(dataset: &Dataset, done: impl Fn(usize) + Sync) -> Findings {
 }
 
 fn look(sample: &Sample) -> Result<Seen, String> {
-    let (content, pixels) = match &sample.source {
-        Source::Memory(store, index) => {
-            (decode::content(store.bytes(*index)), store.pixels(*index, 3))
-        }
-        _ => {
-            let bytes = decode::read(sample)?;
-            (decode::content(&bytes), decode::decode(&bytes, Want::all(3))?)
-        }
+    let (content, pixels) = if let Source::Memory(store, index) = &sample.source {
+        (decode::content(store.bytes(*index)), store.pixels(*index, 3))
+    } else {
+        let bytes = decode::read(sample)?;
+        (decode::content(&bytes), decode::decode(&bytes, Want::all(3))?)
     };
     let Pixels { width, height, ref data, .. } = pixels;
     if data.is_empty() {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::augment::{Address, augment, mix};
 use super::decode::Want;
@@ -13,14 +13,15 @@ use super::order::Order;
 use super::quarantine::{BadSample, Samples};
 use super::resize::prepare;
 use crate::base::draw::Purpose;
+use crate::base::env::Stopwatch;
 use crate::base::{Error, Pixels, Result};
 use crate::config::{Augmentation, Preprocessing};
 
 /// Batches that a thread may be ahead of what is asked for, beside the one it works on.
 const AHEAD: usize = 2;
-/// How long a thread may take to see that nobody wants its batches any more: longer than any one batch,
+/// How many seconds a thread may take to see that nobody wants its batches any more: longer than any one batch,
 /// unless its storage does not answer.
-const HELD: Duration = Duration::from_secs(2);
+const HELD: f64 = 2.0;
 
 /// What a loader has to do.
 #[derive(Clone, Debug)]
@@ -242,10 +243,10 @@ impl Iterator for Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         self.lanes.clear(); // a thread that waits to hand over a batch gives up
-        let clock = Instant::now();
+        let clock = Stopwatch::start();
         for thread in self.threads.drain(..) {
             // One that storage holds is left behind: it ends with the process.
-            while !thread.is_finished() && clock.elapsed() < HELD {
+            while !thread.is_finished() && clock.seconds() < HELD {
                 std::thread::sleep(Duration::from_millis(1));
             }
             if thread.is_finished() {

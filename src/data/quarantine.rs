@@ -40,7 +40,7 @@ impl Samples {
     /// Samples of a split with `classes` classes.
     #[must_use]
     pub fn new(samples: impl Into<Arc<Vec<Sample>>>, classes: usize) -> Arc<Self> {
-        Self::cached(samples, classes, Arc::new(Cache::None))
+        Self::cached(samples, classes, &Arc::new(Cache::None))
     }
 
     /// The same, their decoded images kept in a cache.
@@ -48,7 +48,7 @@ impl Samples {
     pub fn cached(
         samples: impl Into<Arc<Vec<Sample>>>,
         classes: usize,
-        cache: Arc<Cache>,
+        cache: &Arc<Cache>,
     ) -> Arc<Self> {
         let samples = samples.into();
         let mut members = vec![Vec::new(); classes];
@@ -62,7 +62,7 @@ impl Samples {
             members: Arc::new(members),
             bad: Mutex::default(),
             contents,
-            cache,
+            cache: Arc::clone(cache),
             kept: std::iter::repeat_with(OnceLock::new).take(slots).collect(),
             kept_as: OnceLock::new(),
         })

@@ -1,5 +1,6 @@
 //! The loop. It is read from top to bottom: next batch, learning rate, step, checkpoint, validation.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -11,7 +12,7 @@ use super::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE, divergence};
 use super::loss::Targets;
 use super::meter::Meter;
 use super::snapshot::{Point, Saved, Snapshot};
-use super::state::State;
+use super::state::{Bad, State};
 use super::step::{StepInput, step};
 use crate::base::signals::Signals;
 use crate::base::{Error, Result};
@@ -165,14 +166,8 @@ pub fn train<M: Classifier>(
         }
 
         let candidate = run.model.valid();
-        let abandon = || job.signals.pending().is_some();
-        let answers = answer_split(&candidate, &job.val, plan.loader_threads, device, abandon);
-        let answers = answers.and_then(|answers| {
-            let Some((answers, replaced)) = answers else { return Ok(None) };
-            bad.see(Split::Val, replaced, &mut run.state.bad, out).map(|()| Some(answers))
-        });
-        let answers = match answers {
-            Ok(Some(answers)) => answers,
+        let val = match validate(&candidate, job, bad, &mut run.state.bad, out) {
+            Ok(Some(val)) => val,
             Ok(None) => {
                 end = stop(&run.state);
                 break;
@@ -182,7 +177,6 @@ pub fn train<M: Classifier>(
                 break;
             }
         };
-        let val = scores(&answers, &plan.classes);
         if !val.loss.is_finite() {
             let why = format!("the loss is {} on validation", val.loss);
             run = run.recover(job, why, &keeper.kept(out)?, out)?;
@@ -206,6 +200,21 @@ pub fn train<M: Classifier>(
     }
     let best = run.best.zip(run.state.best_scores.clone());
     Ok(Outcome { best, state: run.state, end, images_per_second: meter.median() })
+}
+
+/// The scores of a model on validation; none where a signal came.
+fn validate<M: Classifier>(
+    model: &M,
+    job: &Job,
+    bad: BadWatch,
+    seen: &mut BTreeSet<Bad>,
+    out: &mut Reporter,
+) -> Result<Option<Scores>> {
+    let abandon = || job.signals.pending().is_some();
+    let answers = answer_split(model, &job.val, job.plan.loader_threads, &job.device, abandon)?;
+    let Some((answers, replaced)) = answers else { return Ok(None) };
+    bad.see(Split::Val, replaced, seen, out)?;
+    Ok(Some(scores(&answers, &job.plan.classes)))
 }
 
 /// Whether to wait for images any longer after so many seconds. Storage that does not answer, such as

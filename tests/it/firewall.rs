@@ -111,3 +111,21 @@ fn what_is_nearly_the_same_stays_together_once_it_was_found() {
     }
     assert_eq!(lab.run("runs list --json").json()["runs"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn an_evaluation_reads_a_table_with_columns_of_its_own() {
+    let lab = Lab::new();
+    tree(&lab, "datasets/d", 10);
+    lab.train("d --model mlp --epochs 1 --name x");
+    let mut table = "what,where\n".to_owned();
+    for (class, name) in COLOURS.into_iter().enumerate() {
+        let bytes = encode(&picture(class, 90, 12, 12), "png");
+        lab.write(format!("datasets/t/{name}.png"), bytes);
+        table += &format!("{name},{name}.png\n");
+    }
+    lab.write("datasets/t/list.csv", table);
+    let line = "evaluate x datasets/t/list.csv --split all --json";
+    lab.run(line).fails(3, &["no table"], "--columns");
+    let found = lab.run(&format!("{line} --columns path=where,label=what")).good().json();
+    assert_eq!(found["scores"]["images"], 3);
+}

@@ -27,6 +27,6 @@ proptest! {
 fn what_is_alike_takes_few_bytes() {
     let slope: Vec<u8> = (0..200 * 256).map(|i| (i % 16 * 8 + i / 16 % 16 * 4) as u8).collect();
     assert!(round_trip(&slope, [16, 16]) < slope.len() / 20);
-    assert!(round_trip(&[0; 28 * 28 * 100], [28, 28]) < 60);
-    assert!(round_trip(&[255; 28 * 28 * 100], [28, 28]) < 1000);
+    assert!(round_trip(&vec![0; 28 * 28 * 100], [28, 28]) < 60);
+    assert!(round_trip(&vec![255; 28 * 28 * 100], [28, 28]) < 1000);
 }

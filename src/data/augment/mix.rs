@@ -141,6 +141,7 @@ mod tests {
         assert_eq!(images, expected);
     }
 
+    #[allow(clippy::float_cmp)] // small whole numbers
     #[test]
     fn cutmix_takes_a_patch_whose_area_is_what_is_not_its_own() {
         let how = Augmentation { cutmix: 1.0, ..Augmentation::NONE };
@@ -161,6 +162,7 @@ mod tests {
         assert!(seen > 100);
     }
 
+    #[allow(clippy::float_cmp)]
     #[test]
     fn both_take_turns_and_one_image_stays_itself() {
         let how = Augmentation { mixup: 1.0, cutmix: 1.0, ..Augmentation::NONE };

@@ -101,7 +101,7 @@ fn vary(image: &mut Image<'_>, how: &Augmentation, at: Address, scratch: &mut Sc
     if chance(Purpose::Blur, 0, how.blur) {
         let side = image.size().into_iter().min().unwrap_or(1);
         let sigma = at.draw(Purpose::Blur).between(1, BLUR.0, BLUR.1);
-        gaussian_blur(image, side / BLUR_KERNEL | 1, f64::from(sigma), scratch);
+        gaussian_blur(image, (side / BLUR_KERNEL) | 1, f64::from(sigma), scratch);
     }
     if how.noise > 0.0 {
         let draw = at.draw(Purpose::Noise);

@@ -1,4 +1,4 @@
-//! The pairs of operations of `AutoAugment` (Cubuk and others, "AutoAugment: Learning Augmentation Policies
+//! The pairs of operations of `AutoAugment` (Cubuk and others, "`AutoAugment`: Learning Augmentation Policies
 //! from Data", 2019, appendix), each with its probability and its strength of 9, as torchvision
 //! lists them. Operations that have no strength are given 0.
 
@@ -10,7 +10,7 @@ use super::policy::Operation::{
 /// Two operations, one after the other.
 pub(super) type Pairs = [[(Operation, f32, u8); 2]; 25];
 
-/// Found on ImageNet with a reduced set.
+/// Found on `ImageNet` with a reduced set.
 #[rustfmt::skip]
 pub(super) const IMAGENET: Pairs = [
     [(Posterize, 0.4, 8), (Rotate, 0.6, 9)],

@@ -125,7 +125,7 @@ fn an_evaluation_reads_a_table_with_columns_of_its_own() {
     }
     lab.write("datasets/t/list.csv", table);
     let line = "evaluate x datasets/t/list.csv --split all --json";
-    lab.run(line).fails(3, &["no table"], "--columns");
+    lab.run(line).fails(3, &["no column of paths"], "--columns");
     let found = lab.run(&format!("{line} --columns path=where,label=what")).good().json();
     assert_eq!(found["scores"]["images"], 3);
 }

@@ -38,6 +38,8 @@ class Row:
     aim: float
     # From the start, listing included, and from files that are not in memory.
     cold: bool = False
+    # Small enough that every thread of ours and every process of theirs has several to make.
+    batch: int = 64
 
 
 
@@ -46,7 +48,7 @@ def drawn(kind, *values):
     return lambda root: getattr(importlib.import_module("pictures"), kind)(root, *values)
 
 
-COMMON = ("--augment", "none", "--cache", "none", "--epochs", "1", "--batch", "64")
+COMMON = ("--augment", "none", "--cache", "none", "--epochs", "1")
 ROWS = [
     Row(
         "photos",
@@ -56,7 +58,7 @@ ROWS = [
         1.5,
         2.5,
     ),
-    Row("large", "3,000x2,000 JPEG to 224", drawn("photos", 192, 3000, 2000), (*COMMON, "--size", "224"), 3, 6),
+    Row("large", "3,000x2,000 JPEG to 224", drawn("photos", 192, 3000, 2000), (*COMMON, "--size", "224"), 3, 6, batch=8),
     Row("icons", "50,000 PNG of 32x32, first epoch from cold files", drawn("icons", 50_000), COMMON, 3, 5, cold=True),
 ]
 CATALOGUE = 1_000_000
@@ -76,7 +78,7 @@ def main():
         if "catalogue" in args.rows:
             root = prepared(folder / "catalogue", drawn("catalogue", CATALOGUE))
             drop_caches()
-            found = ours(root, ("--augment", "none", "--epochs", "1"), args, first=True)
+            found = ours(root, COMMON, args, first=True)
             for figure, (must, aim) in CATALOGUE_MUST.items():
                 print(f"catalogue of {CATALOGUE:,} files: {figure} {found[figure]:.1f} (must {must}, aim {aim})")
 
@@ -104,7 +106,7 @@ def prepared(root, make):
 
 def compare(row, root, args):
     """A line of the table; every round has all contenders once."""
-    entrants = {OURS: lambda: ours(root, row.flags, args)}
+    entrants = {OURS: lambda: ours(root, (*row.flags, "--batch", str(row.batch)), args)}
     for workers, decoder in SETTINGS:
         flags = ["--workers", str(workers), "--decoder", decoder]
         entrants[f"torchvision {decoder}, {workers} workers"] = lambda flags=flags: peer("torch_data.py", root, row, flags)
@@ -143,7 +145,7 @@ def ours(root, flags, args, first=False):
 
 
 def peer(script, root, row, flags):
-    return run([sys.executable, str(HERE / script), str(root / "train"), "--kind", row.name, *flags], os.environ)
+    return run([sys.executable, str(HERE / script), str(root / "train"), "--kind", row.name, "--batch", str(row.batch), *flags], os.environ)
 
 
 def run(command, environment):

@@ -44,7 +44,7 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
     let changed = if plan.settings.augmentation.is_empty() { "" } else { ", changed" };
     let path = context.folders.images.join(format!("{}-augmented.png", dataset.name));
     files::make_folder(&context.folders.images)?;
-    let how = format!("`--augment {preset}`{changed}");
+    let how = format!("--augment {preset}{changed}");
     files::replace(&path, &report::varied(&images, classes, &how)?)?;
     if context.json {
         return output::print_json(&json!({
@@ -52,7 +52,7 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
         }));
     }
     output::print(&format!(
-        "{} of `{}` with and without {how}\n  picture  {}\n",
+        "{} of `{}` with and without `{how}`\n  picture  {}\n",
         plural(images.len(), "image", "images"),
         dataset.name,
         path.display()

@@ -67,12 +67,12 @@ fn part_len(pixels: usize, size: [usize; 2]) -> usize {
 fn pass(images: &mut [u8], size: [usize; 2], coder: &mut impl Coder) {
     let [height, width] = size;
     let mut mixer = Mixer::new(CONTEXTS, SETS);
-    // Two rows above and two columns on each side are black.
-    let wide = width + 4;
-    let mut rows = vec![0_i32; (height + 2) * wide];
+    // The row above and the columns on both sides are black.
+    let wide = width + 2;
+    let mut rows = vec![0_i32; (height + 1) * wide];
     for image in images.chunks_exact_mut(height * width) {
         for (place, pixel) in image.iter_mut().enumerate() {
-            let at = (place / width + 2) * wide + place % width + 2;
+            let at = (place / width + 1) * wide + place % width + 1;
             let around = Around {
                 w: rows[at - 1],
                 n: rows[at - wide],

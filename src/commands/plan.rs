@@ -223,8 +223,7 @@ fn preprocessing(
 /// of the smallest; by weights up to twenty times; above that one image would count as much as
 /// twenty and throw the training about, so that rare ones are shown more often instead.
 fn balance(asked: ClassWeights, counts: &[usize]) -> ClassWeights {
-    let held = || counts.iter().copied().filter(|&count| count > 0);
-    let (least, most) = (held().min().unwrap_or(1), held().max().unwrap_or(1));
+    let [least, most] = extremes(counts).map_or([1; 2], |both| both.map(|class| counts[class]));
     match asked {
         ClassWeights::Auto if most <= MILD * least => ClassWeights::None,
         ClassWeights::Auto if most <= STRONG * least => ClassWeights::Balanced,
@@ -233,15 +232,20 @@ fn balance(asked: ClassWeights, counts: &[usize]) -> ClassWeights {
     }
 }
 
+/// The classes with the fewest and with the most images, of those that have any.
+fn extremes(counts: &[usize]) -> Option<[usize; 2]> {
+    let held = || (0..counts.len()).filter(|&class| counts[class] > 0);
+    let (least, most) = (held().min_by_key(|&c| counts[c])?, held().max_by_key(|&c| counts[c])?);
+    Some([least, most])
+}
+
 /// What was decided of the balance of the classes, and why, where something was.
 pub fn describe_balance(plan: &Plan, counts: &[usize]) -> Option<String> {
     if plan.settings.class_weights != ClassWeights::Auto || plan.balance == ClassWeights::None {
         return None;
     }
-    let held = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
-    let (least, most) = (held().min_by_key(|(_, n)| **n)?, held().max_by_key(|(_, n)| **n)?);
-    let [least, most] = [least, most]
-        .map(|(class, n)| format!("`{}` has {}", plan.classes[class], thousands(*n as u64)));
+    let [least, most] = extremes(counts)?
+        .map(|class| format!("`{}` has {}", plan.classes[class], thousands(counts[class] as u64)));
     let how = match plan.balance {
         ClassWeights::Sampled => "rare classes are shown more often",
         _ => "rare classes count more in the loss",

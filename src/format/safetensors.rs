@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::base::{Error, Result, hash, units};
 
@@ -40,46 +42,68 @@ pub struct File {
 /// everything else in the header.
 #[must_use]
 pub fn encode(file: &File) -> Vec<u8> {
-    let mut data =
-        Vec::with_capacity(file.tensors.iter().map(|tensor| 4 * tensor.values.len()).sum());
+    let text = header(file);
+    let padded = text.len().next_multiple_of(8);
+    let size: usize = file.tensors.iter().map(|tensor| 4 * tensor.values.len()).sum();
+    let mut bytes = Vec::with_capacity(8 + padded + size);
+    bytes.extend((padded as u64).to_le_bytes());
+    bytes.extend(&text);
+    bytes.resize(8 + padded, b' ');
     for tensor in &file.tensors {
-        data.extend(tensor.values.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(tensor.values.iter().flat_map(|value| value.to_le_bytes()));
     }
-    let mut text = header(file, &hash(&data)).into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut bytes = Vec::with_capacity(8 + text.len() + data.len());
-    bytes.extend((text.len() as u64).to_le_bytes());
-    bytes.extend(text);
-    bytes.extend(data);
+    let (head, data) = bytes.split_at_mut(8 + padded);
+    seal(&mut head[8..8 + text.len()], data);
     bytes
 }
 
-/// The header of a file whose tensors have the hash `tensors`: there is one such text, so that a
-/// file with any other was not written by [`encode`].
-fn header(file: &File, tensors: &str) -> String {
-    let mut entries = Map::new();
-    let mut start = 0;
-    for Tensor { name, shape, values } in &file.tensors {
-        let end = start + 4 * values.len();
-        entries.insert(
-            name.clone(),
-            json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, end] }),
-        );
-        start = end;
+/// The header of a file, with zeros for both hashes: there is one such text, so that a file with any
+/// other was not written by [`encode`].
+fn header(file: &File) -> Vec<u8> {
+    serde_json::to_vec(&Header(file)).expect("a map of texts and numbers is JSON")
+}
+
+/// Puts the hash of the tensors `data` into their header, and that of the header with zeros in its
+/// own place.
+fn seal(header: &mut [u8], data: &[u8]) {
+    for key in ["blake3", "header"] {
+        let of = if key == "blake3" { hash(data) } else { hash(header) };
+        let key = format!("\"{OWN}{key}\":\"");
+        let at = header.windows(key.len()).position(|text| text == key.as_bytes());
+        let at = at.expect("a header has its hashes") + key.len();
+        header[at..at + of.len()].copy_from_slice(of.as_bytes());
     }
-    let mut metadata = Map::new();
-    metadata.insert(format!("{OWN}format"), FORMAT.into());
-    metadata.insert(format!("{OWN}blake3"), tensors.into());
-    // The hash is that of the text with zeros in its own place.
-    let blank = "0".repeat(64);
-    metadata.insert(format!("{OWN}header"), blank.as_str().into());
-    metadata.extend(file.metadata.iter().map(|(key, text)| (key.clone(), text.clone().into())));
-    let mut whole = Map::new();
-    whole.insert("__metadata__".to_owned(), metadata.into());
-    whole.extend(entries);
-    let text = Value::Object(whole).to_string();
-    let own = hash(text.as_bytes());
-    text.replacen(&blank, &own, 1)
+}
+
+/// What is written without a copy: the history in it grows with a training.
+struct Header<'a>(&'a File);
+
+impl Serialize for Header<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("__metadata__", &Metadata(&self.0.metadata))?;
+        let mut start = 0;
+        for Tensor { name, shape, values } in &self.0.tensors {
+            let end = start + 4 * values.len();
+            let entry = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, end] });
+            map.serialize_entry(name, &entry)?;
+            start = end;
+        }
+        map.end()
+    }
+}
+
+/// The texts of a file, after those that [`encode`] adds.
+struct Metadata<'a>(&'a BTreeMap<String, String>);
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let blank = "0".repeat(64);
+        let own = [("format", FORMAT), ("blake3", &blank), ("header", &blank)];
+        let own = own.map(|(key, text)| (format!("{OWN}{key}"), text));
+        let own = own.iter().map(|(key, text)| (key, *text));
+        to.collect_map(own.chain(self.0.iter().map(|(key, text)| (key, text.as_str()))))
+    }
 }
 
 /// Reads the bytes of a file that [`encode`] wrote.
@@ -118,7 +142,9 @@ pub fn decode(bytes: &[u8]) -> Result<File> {
         file.tensors.push(Tensor { name, shape, values });
     }
     let (text, data) = bytes[8..].split_at(size);
-    if header(&file, &hash(data)).as_bytes() != text.trim_ascii_end() {
+    let mut own = header(&file);
+    seal(&mut own, data);
+    if own != text.trim_ascii_end() {
         return Err(bad(
             "its content does not match its BLAKE3: it was changed or damaged".to_owned()
         ));

@@ -66,6 +66,8 @@ pub struct State {
 /// Epochs as lines of numbers in one text: as a table of values, thousands of them would take
 /// megabytes in every checkpoint's making.
 mod lines {
+    use std::fmt::Write;
+
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -74,7 +76,8 @@ mod lines {
     pub fn serialize<S: Serializer>(epochs: &[EpochRecord], to: S) -> Result<S::Ok, S::Error> {
         let mut text = String::new();
         for EpochRecord { epoch, train_loss, val_loss, val_top1, lr } in epochs {
-            text += &format!("{epoch} {train_loss} {val_loss} {val_top1} {lr}\n");
+            // Writing to a text cannot fail.
+            let _ = writeln!(text, "{epoch} {train_loss} {val_loss} {val_top1} {lr}");
         }
         to.serialize_str(&text)
     }

@@ -10,7 +10,8 @@
 //! * A class is at most one eighth larger than a request of it (`class`).
 //! * Blocks of 2 MiB and more lie on 2 MiB boundaries and ask for huge pages (`os`).
 //! * Blocks in use and kept blocks together are never more than what was in use at the peak and a
-//!   half of it (`pool`). [`trim`] gives back all that are kept.
+//!   half of it, and blocks of a class that was not asked for in a long time go when a new block is
+//!   mapped (`pool`). [`trim`] gives back all that are kept.
 //! * All book-keeping is in a table of its own: blocks have no header, and a free block is not
 //!   touched, so that writing past the end of a block cannot break the lists.
 //!

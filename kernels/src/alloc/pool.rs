@@ -21,6 +21,11 @@ const TRIES_AT_ONCE: usize = 40;
 /// The least that may be kept beyond the peak: below it, giving back gains nobody anything.
 const LEAST_SLACK: usize = 64 << 20;
 
+/// A class is stale when it was not among this many last requests, nor among the last eighth of all:
+/// a training that alternates between two kinds of work, as steps and validation, keeps the blocks
+/// of both, and sizes that slowly grow leave no trail.
+const LEAST_AGE: usize = 64;
+
 /// The free blocks of one class, last in, first out: the last is the one that caches still hold.
 #[repr(align(64))]
 struct List {
@@ -159,10 +164,15 @@ impl Pool {
         }
     }
 
-    /// Unmaps free blocks until what is in use and what is kept is within the limit, those first
-    /// whose class was not asked for the longest. Freeing moves a block from use to keeping and
-    /// changes no sum: only who maps a new one has to look.
+    /// Unmaps the free blocks of stale classes, and then more until what is in use and what is kept
+    /// is within the limit, those first whose class was not asked for the longest. Freeing moves a
+    /// block from use to keeping and changes no sum: only who maps a new one has to look.
     fn make_room(&self) {
+        let now = self.clock.load(Relaxed);
+        let stale = now.saturating_sub(LEAST_AGE.max(now / 8));
+        for index in 0..CLASSES {
+            while self.lists[index].used.load(Relaxed) < stale && self.drop_one(index) {}
+        }
         let limit = limit(self.peak.load(Relaxed));
         while self.in_use.load(Relaxed).saturating_add(self.cached.load(Relaxed)) > limit {
             let oldest = (0..CLASSES)

@@ -96,19 +96,34 @@ fn sizes_that_vary_do_not_pile_up() {
     assert_eq!(POOL.statistics().cached, 0);
 }
 
+/// Whether the block was a new one.
+fn use_once(pool: &Pool, size: usize) -> bool {
+    let class = class_of(size);
+    let block = pool.take(class);
+    // SAFETY: taken with this class, given once.
+    unsafe { pool.give(block.start, class) };
+    block.fresh
+}
+
 #[test]
 fn the_class_asked_for_least_recently_goes_first() {
     static POOL: Pool = Pool::new();
     let sizes = [100 * MIB, 80 * MIB, 64 * MIB];
-    let use_once = |size| {
-        let class = class_of(size);
-        let block = POOL.take(class);
-        // SAFETY: taken with this class, given once.
-        unsafe { POOL.give(block.start, class) };
-        block.fresh
-    };
+    let use_once = |size| use_once(&POOL, size);
     assert_eq!(sizes.map(use_once), [true; 3], "the third makes the first go");
     assert_eq!([sizes[1], sizes[2], sizes[0]].map(use_once), [false, false, true]);
+    POOL.trim();
+}
+
+#[test]
+fn a_size_that_slowly_grows_leaves_no_trail() {
+    static POOL: Pool = Pool::new();
+    let most = 1 << 20;
+    for size in (most / 8..=most).step_by(16) {
+        use_once(&POOL, size);
+    }
+    let kept = POOL.statistics().cached;
+    assert!(kept <= 4 * class_of(most).size, "{kept} bytes for a block of {most}");
     POOL.trim();
 }
 

@@ -6,18 +6,43 @@ use crate::simd::{Kernel, Simd};
 /// One half, before the bits after the point are cut off.
 const HALF: i32 = 1 << (BITS - 1);
 
+/// Bytes that lie side by side and are summed together: their sums stay in registers while a
+/// window passes. Pixels of one channel and of three fill it without a rest.
+const ACROSS: usize = 48;
+
+/// The sum of rows of `ACROSS` bytes, `stride` apart from the start of `source`, times the weights.
 #[inline(always)]
-fn byte(sum: i32) -> u8 {
+fn weighed(source: &[u8], stride: usize, weights: &[i32]) -> [u8; ACROSS] {
+    let mut sums = [HALF; ACROSS];
+    for (row, &weight) in weights.iter().enumerate() {
+        let Some(values) = source[row * stride..].first_chunk::<ACROSS>() else { break };
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum += i32::from(value) * weight;
+        }
+    }
+    let mut bytes = [0; ACROSS];
+    for (byte, sum) in bytes.iter_mut().zip(sums) {
+        *byte = rounded(sum);
+    }
+    bytes
+}
+
+#[inline(always)]
+fn rounded(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
 /// Along the rows: `source` is `[rows, from, C]`, `target` `[rows, to, C]`.
+///
+/// Windows differ from pixel to pixel, so a vector holds one column's pixels of several rows: a
+/// block of rows is turned over, weighed as columns are, and turned back.
 pub(super) struct Rows<'a> {
     pub(super) windows: &'a Windows,
     pub(super) channels: usize,
     pub(super) source: &'a [u8],
     pub(super) target: &'a mut [u8],
-    pub(super) row: &'a mut Vec<u8>,
+    /// Memory to work in: a block's columns, `[from, rows, C]`, and its results, `[to, rows, C]`.
+    pub(super) turned: &'a mut [Vec<u8>; 2],
 }
 
 impl Kernel for Rows<'_> {
@@ -25,37 +50,36 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Rows { windows, channels, source, target, row } = self;
-        let to = windows.len() * channels;
-        let rows = target.len() / to;
-        let from = source.len() / rows;
-        row.resize(from + 1, 0);
-        for (source, target) in source.chunks_exact(from).zip(target.chunks_exact_mut(to)) {
-            if channels == 1 {
-                for (result, target) in target.iter_mut().enumerate() {
-                    let (first, weights) = windows.get(result);
-                    let mut sum = HALF;
-                    for (&pixel, &weight) in source[first..].iter().zip(weights) {
-                        sum += i32::from(pixel) * weight;
-                    }
-                    *target = byte(sum);
+        if self.channels == 1 { self.of::<1>() } else { self.of::<3>() }
+    }
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    fn of<const C: usize>(self) {
+        let Rows { windows, source, target, turned: [columns, results], .. } = self;
+        let to = windows.len() * C;
+        let from = source.len() / (target.len() / to);
+        let used = windows.used();
+        columns.resize(used.len() * ACROSS, 0);
+        results.resize(windows.len() * ACROSS, 0);
+        let height = ACROSS / C;
+        for (source, target) in source.chunks(height * from).zip(target.chunks_mut(height * to)) {
+            for (at, row) in source.chunks_exact(from).enumerate() {
+                let pixels = row[used.start * C..used.end * C].as_chunks::<C>().0;
+                for (column, pixel) in columns.as_chunks_mut::<ACROSS>().0.iter_mut().zip(pixels) {
+                    column.as_chunks_mut::<C>().0[at] = *pixel;
                 }
-                continue;
             }
-            row[..from].copy_from_slice(source);
-            for (result, target) in target.chunks_exact_mut(3).enumerate() {
-                let (first, weights) = windows.get(result);
-                // A pixel and the byte after it, as four lanes of which three count.
-                let mut sums = [HALF; 4];
-                let mut at = first * 3;
-                for &weight in weights {
-                    let pixel: &[u8; 4] = row[at..at + 4].first_chunk().unwrap_or(&[0; 4]);
-                    for (sum, &value) in sums.iter_mut().zip(pixel) {
-                        *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
-                    }
-                    at += 3;
+            for (at, result) in results.as_chunks_mut::<ACROSS>().0.iter_mut().enumerate() {
+                let (first, weights) = windows.get(at);
+                *result = weighed(&columns[(first - used.start) * ACROSS..], ACROSS, weights);
+            }
+            for (at, row) in target.chunks_exact_mut(to).enumerate() {
+                let pixels = row.as_chunks_mut::<C>().0;
+                for (pixel, result) in pixels.iter_mut().zip(results.as_chunks::<ACROSS>().0) {
+                    *pixel = result.as_chunks::<C>().0[at];
                 }
-                target.copy_from_slice(&[byte(sums[0]), byte(sums[1]), byte(sums[2])]);
             }
         }
     }
@@ -70,9 +94,6 @@ pub(super) struct Columns<'a> {
     pub(super) width: usize,
 }
 
-/// Sums that are kept in registers while a window's rows pass.
-const ACROSS: usize = 64;
-
 impl Kernel for Columns<'_> {
     type Output = ();
 
@@ -82,26 +103,23 @@ impl Kernel for Columns<'_> {
         for (result, target) in target.chunks_exact_mut(width).enumerate() {
             let (first, weights) = windows.get(result);
             let rows = &source[(first - skip) * width..][..weights.len() * width];
-            let mut blocks = target.chunks_exact_mut(ACROSS);
-            let mut at = 0;
-            for target in &mut blocks {
-                let mut sums = [HALF; ACROSS];
-                for (row, &weight) in rows.chunks_exact(width).zip(weights) {
-                    for (sum, &value) in sums.iter_mut().zip(&row[at..at + ACROSS]) {
-                        *sum += i32::from(value) * weight;
-                    }
-                }
-                for (target, sum) in target.iter_mut().zip(sums) {
-                    *target = byte(sum);
-                }
-                at += ACROSS;
+            let whole = width / ACROSS * ACROSS;
+            for at in (0..whole).step_by(ACROSS) {
+                target[at..at + ACROSS].copy_from_slice(&weighed(&rows[at..], width, weights));
             }
-            for (column, target) in (at..).zip(blocks.into_remainder()) {
-                let mut sum = HALF;
-                for (row, &weight) in rows.chunks_exact(width).zip(weights) {
-                    sum += i32::from(row[column]) * weight;
+            // The last block begins before the end of the one before it, where there is one.
+            let Some(at) = width.checked_sub(ACROSS) else {
+                for (column, target) in target.iter_mut().enumerate() {
+                    let mut sum = HALF;
+                    for (row, &weight) in rows.chunks_exact(width).zip(weights) {
+                        sum += i32::from(row[column]) * weight;
+                    }
+                    *target = rounded(sum);
                 }
-                *target = byte(sum);
+                continue;
+            };
+            if whole < width {
+                target[at..].copy_from_slice(&weighed(&rows[at..], width, weights));
             }
         }
     }

@@ -25,8 +25,8 @@ pub type Area = [f64; 4];
 /// Memory that a resize works in, kept from one to the next.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// One row of the source with a byte to spare, so that a pixel may be read as four bytes.
-    row: Vec<u8>,
+    /// Some rows of the source as columns, and what becomes of them.
+    turned: [Vec<u8>; 2],
     /// The rows under the area at their new width.
     narrow: Vec<u8>,
 }
@@ -84,12 +84,12 @@ impl Resize {
                 channels,
                 source: seen,
                 target,
-                row: &mut scratch.row,
+                turned: &mut scratch.turned,
             });
         };
         scratch.narrow.resize(used.len() * narrow, 0);
-        let Scratch { row, narrow: between } = scratch;
-        isa.run(Rows { windows: &rows, channels, source: seen, target: between, row });
+        let Scratch { turned, narrow: between } = scratch;
+        isa.run(Rows { windows: &rows, channels, source: seen, target: between, turned });
         isa.run(Columns { windows, skip: used.start, source: between, target, width: narrow });
     }
 

@@ -1,6 +1,8 @@
 //! Two images in one: `MixUp` (Zhang and others, 2018) and `CutMix` (Yun and others, 2019), as
 //! torchvision has them. Each image of a batch is mixed with the one before it, the first with the last.
 
+use std::ops::Range;
+
 use crate::base::draw::Draw;
 use crate::config::Augmentation;
 
@@ -20,30 +22,39 @@ pub(in crate::data) fn mix(
     let own = beta(draw, if is_cut { how.cutmix } else { how.mixup });
     if is_cut {
         let [_, height, width] = size;
-        let rows = side(height, own, draw.unit(1));
-        let columns = side(width, own, draw.unit(2));
-        cut(images, size, [rows.clone(), columns.clone()]);
-        1.0 - (rows.len() * columns.len()) as f32 / (height * width) as f32
+        cutmix(images, size, own, [draw.below(1, height), draw.below(2, width)])
     } else {
-        let own = own as f32;
-        blend(images, size.iter().product(), |image, before| {
-            for (value, other) in image.iter_mut().zip(before) {
-                *value = *value * own + other * (1.0 - own);
-            }
-        });
-        own
+        mixup(images, size, own)
     }
 }
 
-/// What a patch covers of a side: it is around a random place, and cut off at the edges.
-fn side(length: usize, own: f64, place: f32) -> std::ops::Range<usize> {
-    let half = (0.5 * (1.0 - own).sqrt() * length as f64) as usize;
-    let center = ((f64::from(place) * length as f64) as usize).min(length - 1);
-    center.saturating_sub(half)..(center + half).min(length)
+/// Lays each image over the next one.
+pub(super) fn mixup(images: &mut [f32], size: [usize; 3], own: f64) -> f32 {
+    let [own, other] = [own as f32, (1.0 - own) as f32];
+    blend(images, size.iter().product(), |image, before| {
+        for (value, before) in image.iter_mut().zip(before) {
+            *value = *value * own + before * other;
+        }
+    });
+    own
+}
+
+/// Puts a patch around `center`, row and column, of each image into the next one; how much is left
+/// of each, which is `own` where no edge cuts the patch off.
+pub(super) fn cutmix(images: &mut [f32], size: [usize; 3], own: f64, center: [usize; 2]) -> f32 {
+    let [_, height, width] = size;
+    let side = |length: usize, center: usize| {
+        let half = (0.5 * (1.0 - own).sqrt() * length as f64) as usize;
+        center.saturating_sub(half)..(center + half).min(length)
+    };
+    let [rows, columns] = [side(height, center[0]), side(width, center[1])];
+    let area = rows.len() * columns.len();
+    cut(images, size, [rows, columns]);
+    1.0 - area as f32 / (height * width) as f32
 }
 
 /// Puts the patch of each image into the next one.
-fn cut(images: &mut [f32], size: [usize; 3], [rows, columns]: [std::ops::Range<usize>; 2]) {
+fn cut(images: &mut [f32], size: [usize; 3], [rows, columns]: [Range<usize>; 2]) {
     let [_, height, width] = size;
     blend(images, size.iter().product(), |image, before| {
         let planes = image.chunks_exact_mut(height * width);

@@ -4,6 +4,8 @@
 mod mix;
 mod pairs;
 mod policy;
+#[cfg(test)]
+mod torchvision;
 
 use std::cell::RefCell;
 

@@ -50,15 +50,20 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let (split, samples) = choose_split(&dataset, options.split.as_deref())?;
     let samples = Samples::new(samples, package.classes.len());
     let work = evaluation_work(&samples, &package.preprocessing);
+    let out = Reporter::new(context.verbosity);
     let (answers, bad) = with_threads(threads, || {
         let network = package.network(&chosen.device)?;
-        let answers = answer_split(&network, &work, threads, &chosen.device, || false)?;
+        let goes_on = |seconds| {
+            out.late(seconds);
+            true
+        };
+        let answers = answer_split(&network, &work, threads, &chosen.device, goes_on)?;
         Ok(answers.unwrap_or_default())
     })??;
     let names: BTreeSet<&str> = bad.iter().map(|bad| bad.key.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();
     if !names.is_empty() {
-        Reporter::new(context.verbosity).say(&format!(
+        out.say(&format!(
             "warning: {} could not be read, another of its class was taken: {}",
             plural(names.len(), "image", "images"),
             list(&names, 3)

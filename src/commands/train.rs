@@ -205,10 +205,12 @@ impl<'a> Session<'a> {
             if tested { (&self.test, Split::Test) } else { (&self.val, Split::Val) };
         let (threads, device) = (self.plan.loader_threads, &self.device.device);
         let clock = Stopwatch::start();
-        let stop = || outcome.end != End::Finished && clock.seconds() > LAST_PICTURES;
-        let Some((answers, replaced)) = answer_split(model, shown, threads, device, stop)? else {
-            return Ok(None);
+        let goes_on = |seconds| {
+            out.late(seconds);
+            outcome.end == End::Finished || clock.seconds() <= LAST_PICTURES
         };
+        let answers = answer_split(model, shown, threads, device, goes_on)?;
+        let Some((answers, replaced)) = answers else { return Ok(None) };
         let images = self.train.samples.len() + self.val.samples.len();
         let images = images + if tested { shown.samples.len() } else { 0 };
         let bad = BadWatch::new(self.plan.settings.max_bad, images);

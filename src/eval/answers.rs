@@ -60,7 +60,8 @@ fn softmax(scores: &[f32]) -> Vec<f64> {
 }
 
 /// The answers of `model` (without autodiff) to every sample of `work`, in its order, and the
-/// samples that had to be replaced; none where `stop` said so between two batches.
+/// samples that had to be replaced. `goes_on` is asked before each batch, and while one is waited for
+/// every second with the seconds so far; none where it says no.
 ///
 /// # Errors
 /// If a class has no image that decodes, or the device fails.
@@ -69,15 +70,15 @@ pub fn answer_split<M: Classifier>(
     work: &Work,
     threads: usize,
     device: &Device,
-    stop: impl Fn() -> bool,
+    mut goes_on: impl FnMut(u64) -> bool,
 ) -> Result<Option<(Vec<Answer>, Vec<BadSample>)>> {
     let mut answers = Vec::with_capacity(work.order.samples);
     let mut bad = Vec::new();
-    for batch in Loader::start(work, 0, work.order.steps_per_epoch(), threads)? {
-        if stop() {
-            return Ok(None);
-        }
-        let batch = batch?;
+    let steps = work.order.steps_per_epoch();
+    let mut loader = Loader::start(work, 0, steps, threads)?;
+    for _ in 0..steps {
+        let batch = if goes_on(0) { loader.wait(&mut goes_on) } else { None };
+        let Some(batch) = batch.transpose()? else { return Ok(None) };
         let rows = answer(model, batch.images, work.preprocessing.input(), device)?;
         answers.extend(rows.iter().zip(batch.labels).map(|(row, label)| judge(row, label)));
         bad.extend(batch.bad);

@@ -11,6 +11,9 @@ use crate::base::log::Log;
 use crate::base::units::{clock, list, percent, plural, thousands};
 use crate::base::{Error, Result};
 
+/// Seconds between two messages that nothing comes.
+const LATE: u64 = 30;
+
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -84,6 +87,17 @@ impl Reporter {
     pub fn say(&self, line: &str) {
         if self.verbosity >= Verbosity::Normal {
             self.print(line);
+        }
+    }
+
+    /// Says that nothing came from the data set for so many seconds, every [`LATE`] of them. Storage
+    /// that does not answer, such as a network's, blocks whoever reads it: nothing but a message is
+    /// possible.
+    pub fn late(&self, seconds: u64) {
+        if seconds > 0 && seconds.is_multiple_of(LATE) {
+            self.say(&format!(
+                "warning: no images for {seconds} seconds: the data set's storage is slow or does not answer; still waiting"
+            ));
         }
     }
 

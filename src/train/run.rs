@@ -23,9 +23,6 @@ use crate::events::{Event, Reporter};
 use crate::model::{Classifier, Pass};
 use crate::optim::{Optimizer, learning_rate};
 
-/// Seconds without images after which that is said, and again after each so many more.
-const LATE: u64 = 30;
-
 /// What a training works on and where it leaves its files.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -210,21 +207,16 @@ fn validate<M: Classifier>(
     seen: &mut BTreeSet<Bad>,
     out: &mut Reporter,
 ) -> Result<Option<Scores>> {
-    let abandon = || job.signals.pending().is_some();
-    let answers = answer_split(model, &job.val, job.plan.loader_threads, &job.device, abandon)?;
+    let goes_on = |seconds| waits(seconds, job, out);
+    let answers = answer_split(model, &job.val, job.plan.loader_threads, &job.device, goes_on)?;
     let Some((answers, replaced)) = answers else { return Ok(None) };
     bad.see(Split::Val, replaced, seen, out)?;
     Ok(Some(scores(&answers, &job.plan.classes)))
 }
 
-/// Whether to wait for images any longer after so many seconds. Storage that does not answer, such as
-/// a network's, blocks whoever reads it: nothing but a message is possible.
+/// Whether to wait for images any longer after so many seconds.
 fn waits(seconds: u64, job: &Job, out: &mut Reporter) -> bool {
-    if seconds > 0 && seconds.is_multiple_of(LATE) {
-        out.say(&format!(
-            "warning: no images for {seconds} seconds: the data set's storage is slow or does not answer; the training waits"
-        ));
-    }
+    out.late(seconds);
     job.signals.pending().is_none()
 }
 

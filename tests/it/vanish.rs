@@ -1,6 +1,6 @@
 //! A data set that goes away or changes while it is trained on.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::draw::{COLOURS, colours, encode, picture};
@@ -9,8 +9,8 @@ use crate::lab::Lab;
 const LINE: &str = "colours --model mlp --batch 4 --cache none";
 
 /// Starts a training and waits until it has been at work for some epochs.
-fn started(lab: &Lab, rest: &str) -> Child {
-    let line = format!("train {LINE} --threads 1 {rest}");
+fn started(lab: &Lab, run: &str, rest: &str) -> Child {
+    let line = format!("train {LINE} --threads 1 --name {run} {rest}");
     let child = lab
         .program(line.split(' '))
         .stdin(Stdio::null())
@@ -18,7 +18,7 @@ fn started(lab: &Lab, rest: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_for(lab, "x", "epoch_finished", 2);
+    wait_for(lab, run, "epoch_finished", 2);
     child
 }
 
@@ -35,7 +35,7 @@ fn wait_for(lab: &Lab, run: &str, event: &str, count: usize) {
 #[test]
 fn a_data_set_that_goes_away_ends_the_training_which_goes_on_when_it_is_back() {
     let lab = colours();
-    let child = started(&lab, "--epochs 400 --name x");
+    let child = started(&lab, "x", "--epochs 400");
     let (here, away) = (lab.path("datasets/colours"), lab.path("datasets/away"));
     std::fs::rename(&here, &away).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -53,7 +53,7 @@ fn a_data_set_that_goes_away_ends_the_training_which_goes_on_when_it_is_back() {
 #[test]
 fn a_file_that_changes_is_quarantined_and_named() {
     let lab = colours();
-    let mut child = started(&lab, "--epochs 100000 --name x");
+    let mut child = started(&lab, "x", "--epochs 100000");
     let other = encode(&picture(0, 77, 12, 12), "png");
     lab.write(format!("datasets/colours/train/{}/003.png", COLOURS[1]), other);
     wait_for(&lab, "x", "sample_quarantined", 1);
@@ -63,4 +63,33 @@ fn a_file_that_changes_is_quarantined_and_named() {
     let event = events.iter().find(|event| event["event"] == "sample_quarantined").unwrap();
     assert_eq!(event["path"], format!("train/{}/003.png", COLOURS[1]));
     assert_eq!(event["reason"], "it was changed since it was first read");
+}
+
+/// Whoever opens a pipe that nobody writes waits, as for a network's storage that does not answer.
+#[test]
+fn storage_that_does_not_answer_costs_no_step() {
+    let lab = colours();
+    lab.train(&format!("{LINE} --epochs 400 --name whole"));
+    for split in ["train", "val"] {
+        let mut child = started(&lab, split, "--epochs 400");
+        let pipe = lab.path("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let folder = lab.path(format!("datasets/colours/{split}/{}", COLOURS[0]));
+        let image = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let away = lab.path("away.png");
+        std::fs::copy(&image, &away).unwrap();
+        std::fs::rename(&pipe, &image).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "it waits");
+        let start = Instant::now();
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(143), "{said}");
+        assert!(said.contains("everything is saved"), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        std::fs::rename(&away, &image).unwrap();
+        lab.train(&format!("--resume {split} --epochs 400"));
+        assert!(lab.weights(split) == lab.weights("whole"), "{split}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What a data set holds: classes, and for each split its samples. Nothing is decoded here.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +89,7 @@ pub enum Source {
     Memory(Arc<Store>, usize),
 }
 
-/// Decoded images of one size, `[N, H, W, C]`.
+/// Images of one size.
 #[derive(Debug)]
 pub struct Store {
     /// Rows of an image.
@@ -98,11 +98,18 @@ pub struct Store {
     pub width: usize,
     /// 1 (grey) or 3 (red, green, blue).
     pub channels: usize,
-    /// All pixels.
-    pub data: Vec<u8>,
+    data: LazyLock<Vec<u8>, Box<dyn FnOnce() -> Vec<u8> + Send>>,
 }
 
 impl Store {
+    /// Images whose bytes `[N, H, W, C]` are made when the first one is asked for. `size` is `[H, W, C]`.
+    pub fn new(
+        [height, width, channels]: [usize; 3],
+        make: impl FnOnce() -> Vec<u8> + Send + 'static,
+    ) -> Self {
+        Self { height, width, channels, data: LazyLock::new(Box::new(make)) }
+    }
+
     /// Image `index` with the given number of channels.
     #[must_use]
     pub fn pixels(&self, index: usize, channels: usize) -> Pixels {

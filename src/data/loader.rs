@@ -263,7 +263,7 @@ mod tests {
 
     fn work(samples: usize) -> Work {
         let data = (0..samples * 6).map(|i| i as u8).collect();
-        let store = Arc::new(Store { height: 2, width: 3, channels: 1, data });
+        let store = Arc::new(Store::new([2, 3, 1], || data));
         let samples: Vec<Sample> = (0..samples)
             .map(|i| Sample {
                 key: i.to_string().into(),

@@ -223,7 +223,7 @@ mod tests {
 
     fn dataset(images: usize) -> Dataset {
         let data = (0..images * 4).map(|i| i as u8).collect();
-        let store = Arc::new(Store { height: 2, width: 2, channels: 1, data });
+        let store = Arc::new(Store::new([2, 2, 1], || data));
         let sample = |i: usize| Sample {
             key: format!("{i}\n").into(),
             label: (i % 2) as u32,

@@ -21,7 +21,7 @@ const INPUT: [usize; 3] = [1, SIDE, SIDE];
 
 fn work(batch: usize, seed: Option<u64>) -> Work {
     let data = (0..IMAGES * SIDE * SIDE).map(|i| (i * i * 31 % 251) as u8).collect();
-    let store = Arc::new(Store { height: SIDE, width: SIDE, channels: 1, data });
+    let store = Arc::new(Store::new([SIDE, SIDE, 1], || data));
     let sample = |i: usize| Sample {
         key: i.to_string().into(),
         label: (i % CLASSES) as u32,

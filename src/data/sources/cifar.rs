@@ -122,5 +122,5 @@ fn read(path: &Path, labels: usize, classes: usize) -> Result<(Vec<u8>, Store)> 
             data.extend([pixels[pixel], pixels[PLANE + pixel], pixels[2 * PLANE + pixel]]);
         }
     }
-    Ok((answer, Store { height: SIDE, width: SIDE, channels: 3, data }))
+    Ok((answer, Store::new([SIDE, SIDE, 3], || data)))
 }

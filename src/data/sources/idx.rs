@@ -89,7 +89,7 @@ pub(super) fn open(folder: &Path) -> Result<Dataset> {
             ))
             .hint("the two files do not belong together: fetch both again"));
         }
-        labels_of.push((pair, Arc::new(Store { height, width, channels: 1, data }), labels));
+        labels_of.push((pair, Arc::new(Store::new([height, width, 1], || data)), labels));
     }
     let used: BTreeSet<u8> = labels_of
         .iter()

@@ -6,8 +6,8 @@ use super::plan::{open_split, plan, training_work};
 use super::train::Request;
 use super::{Context, choose, output};
 use crate::base::units::plural;
-use crate::base::{Error, Result, files};
-use crate::config::{Plan, resolve};
+use crate::base::{Result, files};
+use crate::config::Plan;
 use crate::data::{Lock, Order};
 use crate::report::{self, Varied};
 
@@ -21,11 +21,7 @@ const TIMES: usize = 6;
 /// # Errors
 /// If the data or a setting cannot be used, or the picture cannot be written.
 pub fn run(context: &Context, request: Request) -> Result<()> {
-    if request.resume.is_some() {
-        return Err(Error::usage("`datasets show` has no use for `--resume`")
-            .hint("give a data set and settings, as to `train`"));
-    }
-    let resolved = resolve(request.config.as_deref(), request.given)?;
+    let resolved = request.settings("datasets show")?;
     let chosen = choose("cpu".parse()?, resolved.settings.kernels)?;
     let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
     let lock = Lock::of(&dataset);

@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::plan::{open_split, plan, training_work};
 use super::train::Request;
 use super::{Context, choose, output};
+use crate::base::{Error, Result};
 use crate::base::env::{Stopwatch, peak_memory};
 use crate::base::units::{duration, thousands};
-use crate::base::{Error, Result};
-use crate::config::{Origin, resolve};
+use crate::config::Origin;
 use crate::data::{Loader, Lock};
 use crate::ops::threads::with_threads;
 
@@ -37,11 +37,7 @@ struct Figures {
 /// # Errors
 /// If the data or a setting cannot be used.
 pub fn run(context: &Context, request: Request) -> Result<()> {
-    if request.resume.is_some() {
-        return Err(Error::usage("`datasets speed` has no use for `--resume`")
-            .hint("give a data set and settings, as to `train`"));
-    }
-    let resolved = resolve(request.config.as_deref(), request.given)?;
+    let resolved = request.settings("datasets speed")?;
     let threads = resolved.settings.compute_threads();
     let asked = resolved.origins.get("epochs").is_some_and(|origin| *origin != Origin::Default);
     let passes = if asked { resolved.settings.epochs } else { PASSES };

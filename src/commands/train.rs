@@ -36,6 +36,20 @@ pub struct Request {
     pub given: Given,
 }
 
+impl Request {
+    /// The settings, for a `verb` that trains no run.
+    ///
+    /// # Errors
+    /// If it names a run to go on, or a setting cannot be used.
+    pub(super) fn settings(self, verb: &str) -> Result<Resolved> {
+        if self.resume.is_some() {
+            return Err(Error::usage(format!("`{verb}` has no use for `--resume`"))
+                .hint("give a data set and settings, as to `train`"));
+        }
+        resolve(self.config.as_deref(), self.given)
+    }
+}
+
 /// How long a file that cannot be written is tried again.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// Seconds after a signal that the pictures may take. `docker stop` waits 10 in all.

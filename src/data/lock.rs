@@ -90,10 +90,10 @@ struct Entry<'a> {
     path: &'a str,
 }
 
-/// The lines that can be read, of either version.
-fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
+/// The lines of either version; none for one that cannot be read.
+fn lines(text: &str) -> impl Iterator<Item = Option<Entry<'_>>> {
     let columns = if text.starts_with(&format!("{FORMAT}1")) { 4 } else { 6 };
-    text.lines().filter(|line| !line.starts_with('#')).filter_map(move |line| {
+    text.lines().filter(|line| !line.starts_with('#')).map(move |line| {
         let mut parts = line.splitn(columns, '\t');
         let split = parts.next()?;
         let split = Split::ALL.into_iter().find(|known| known.name() == split)?;
@@ -101,6 +101,11 @@ fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
         let content = if columns == 6 { parts.nth(1)? } else { NONE };
         Some(Entry { split, class, bytes, content, path: parts.next()? })
     })
+}
+
+/// The lines that can be read.
+fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
+    lines(text).flatten()
 }
 
 /// The hash of a lock's text, as [`Lock::hash`].
@@ -126,7 +131,8 @@ pub struct Changes {
 /// content the lock tells are read and compared with it.
 ///
 /// # Errors
-/// If a sample of the lock is gone or has another class.
+/// If the lock is damaged or of a version that is not known, or a sample of it is gone or has
+/// another class.
 pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
     let all: Vec<Sample> = dataset.samples().cloned().collect();
     let mut places: HashMap<String, usize> = HashMap::with_capacity(all.len());
@@ -135,7 +141,16 @@ pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
     }
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
     let (mut missing, mut compared) = (Vec::new(), Vec::new());
-    for entry in entries(text) {
+    let damaged = || {
+        Error::input("the split's `dataset.lock` is damaged, or of a newer version")
+            .hint("restore the file from a copy, or train without `--lock`")
+    };
+    let version = text.strip_prefix(FORMAT).and_then(|rest| rest.lines().next());
+    if !matches!(version, Some("1" | "2")) {
+        return Err(damaged());
+    }
+    for entry in lines(text) {
+        let entry = entry.ok_or_else(damaged)?;
         let Some(index) = places.remove(entry.path) else {
             missing.push(entry.path.to_owned());
             continue;

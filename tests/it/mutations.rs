@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use image::{DynamicImage, GrayImage};
 use tinderbox::config::{Folders, Reading};
-use tinderbox::data::{Want, decode, inspect, open};
+use tinderbox::data::{
+    Lock, Samples, Want, add_missing_splits, apply_together, decode, inspect, lock, open,
+};
 use turbojpeg::Subsamp;
 
 use crate::draw::{COLOURS, draw, encode, gzip, idx, jpeg, picture, tree};
@@ -242,4 +244,41 @@ fn a_damaged_table_or_archive_is_an_error_that_names_it_or_a_data_set() {
         std::fs::remove_dir_all(lab.path("datasets/f")).unwrap();
     }
     assert!(Path::new(&lab.path("datasets/t")).is_dir());
+}
+
+/// What the program itself keeps of a data set: its split, and what `check` found.
+#[test]
+fn a_damaged_split_is_an_error_or_a_split() {
+    let each = if long() { 20_000 } else { 1000 };
+    let lab = Lab::new();
+    tree(&lab, "datasets/d", 6);
+    let folders = Folders {
+        datasets: lab.path("datasets"),
+        models: lab.path("models"),
+        images: lab.path("images"),
+    };
+    let mut whole = open("d", &folders, &Reading::default()).unwrap();
+    let count = whole.samples().count();
+    let header = "# tinderbox datasets check 1\n# set\tbytes\tpath\n";
+    let together = whole.samples().take(4).fold(header.to_owned(), |text, sample| {
+        let bytes = std::fs::metadata(sample.path().unwrap()).unwrap().len();
+        text + &format!("0\t{bytes}\t{}\n", sample.key)
+    });
+    lab.write("models/.checked/d.tsv", &together);
+    assert_eq!(apply_together(&folders, &mut whole.clone()), 4);
+    add_missing_splits(&mut whole, 0.2, 1);
+    let samples = whole.splits.clone().map(|split| Samples::new(split, 3));
+    let text = Lock::of(&whole).text(&whole, &samples, None);
+    let (mut random, mut errors, mut other) = (3, 0, 0);
+    for _ in 0..each {
+        let bytes = damaged(text.as_bytes(), &mut random);
+        match lock::apply(&mut whole.clone(), &String::from_utf8_lossy(&bytes), true) {
+            Ok(changes) => other += usize::from(changes != lock::Changes::default()),
+            Err(error) => errors += usize::from(!error.message.is_empty()),
+        }
+        lab.write("models/.checked/d.tsv", damaged(together.as_bytes(), &mut random));
+        let mut grouped = whole.clone();
+        assert!(apply_together(&folders, &mut grouped) <= 4 && grouped.samples().count() == count);
+    }
+    assert!(errors > each / 2 && other > each / 50, "{errors} errors, {other} other splits");
 }

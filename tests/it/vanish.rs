@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::draw::{COLOURS, colours, encode, picture};
 use crate::lab::Lab;
 
-const LINE: &str = "colours --model mlp --batch 4 --cache none";
+const LINE: &str = "colours --model lenet --size 16 --batch 4 --cache none";
 
 /// Starts a training and waits until it has been at work for some epochs.
 fn started(lab: &Lab, run: &str, rest: &str) -> Child {

@@ -13,18 +13,28 @@ const ACROSS: usize = 48;
 /// The sum of rows of `ACROSS` bytes, `stride` apart from the start of `source`, times the weights.
 #[inline(always)]
 fn weighed(source: &[u8], stride: usize, weights: &[i32]) -> [u8; ACROSS] {
-    let mut sums = [HALF; ACROSS];
+    let (mut a, mut b, mut c) = ([HALF; 16], [HALF; 16], [HALF; 16]);
     for (row, &weight) in weights.iter().enumerate() {
         let Some(values) = source[row * stride..].first_chunk::<ACROSS>() else { break };
-        for (sum, &value) in sums.iter_mut().zip(values) {
-            *sum += i32::from(value) * weight;
-        }
+        let [x, y, z] = values.as_chunks::<16>().0 else { break };
+        add(&mut a, x, weight);
+        add(&mut b, y, weight);
+        add(&mut c, z, weight);
     }
     let mut bytes = [0; ACROSS];
-    for (byte, sum) in bytes.iter_mut().zip(sums) {
-        *byte = rounded(sum);
+    for (bytes, sums) in bytes.as_chunks_mut::<16>().0.iter_mut().zip([a, b, c]) {
+        for (byte, sum) in bytes.iter_mut().zip(sums) {
+            *byte = rounded(sum);
+        }
     }
     bytes
+}
+
+#[inline(always)]
+fn add(sums: &mut [i32; 16], values: &[u8; 16], weight: i32) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += i32::from(value) * weight;
+    }
 }
 
 #[inline(always)]

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tinderbox_kernels::{Isa, layout};
+
 use super::augment::{Address, augment, mix};
 use super::decode::Want;
 use super::order::Order;
@@ -118,15 +120,9 @@ impl Work {
 
 /// `(value / 255 - mean) / std` of `[H, W, C]` bytes into `[C, H, W]`.
 fn normalise(pixels: &Pixels, how: &Preprocessing, target: &mut [f32]) {
-    let plane = pixels.width * pixels.height;
-    for (channel, out) in target.chunks_exact_mut(plane).enumerate() {
-        let scale = 1.0 / (255.0 * how.std[channel]);
-        let offset = how.mean[channel] / how.std[channel];
-        let values = pixels.data.iter().skip(channel).step_by(pixels.channels);
-        for (out, &value) in out.iter_mut().zip(values) {
-            *out = f32::from(value) * scale - offset;
-        }
-    }
+    let channels = how.mean.iter().zip(&how.std);
+    let channels: Vec<_> = channels.map(|(mean, std)| [1.0 / (255.0 * std), mean / std]).collect();
+    layout::to_input(Isa::best(), &channels, &pixels.data, target);
 }
 
 /// What [`normalise`] made its values of, to the nearest byte.

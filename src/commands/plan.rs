@@ -32,6 +32,8 @@ const MILD: usize = 3;
 const STRONG: usize = 20;
 /// Values in a batch: 8 GiB of them.
 const MOST_VALUES: usize = 1 << 31;
+/// Loader threads for each compute thread: while one waits for a file, another decodes.
+const A_CORE: usize = 2;
 /// Bytes of batches that wait: 1 GiB.
 const MOST_WAITING: usize = 1 << 30;
 
@@ -148,9 +150,8 @@ pub fn plan(
     if let Some(total) = memory::total().filter(|_| !device.is_gpu()) {
         cache.shrink(total.saturating_sub(need.bytes(micro_batch)?) / 2);
     }
-    let loader_threads = settings
-        .loader_threads
-        .unwrap_or_else(|| if dataset.in_memory() { 1 } else { settings.compute_threads() });
+    let usual = if dataset.in_memory() { 1 } else { A_CORE * settings.compute_threads() };
+    let loader_threads = settings.loader_threads.unwrap_or(usual);
     let plan = Plan {
         model,
         augment,

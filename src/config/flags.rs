@@ -240,7 +240,7 @@ pub const FLAGS: &[Flag] = &[
         "loader-threads",
         Whole,
         "N",
-        "Loader threads [default: the compute threads; 1 for data in memory]",
+        "Loader threads [default: twice the compute threads; 1 for data in memory]",
     ),
 ];
 

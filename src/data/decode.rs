@@ -29,7 +29,7 @@ pub struct Want {
     /// 1: grey; 3: red, green, blue.
     pub channels: usize,
     /// Rows and columns that serve: a JPEG may be decoded at a half, a quarter or an eighth of its
-    /// size as long as neither side is less.
+    /// size as long as neither side is less, and both are whole.
     pub least: [usize; 2],
 }
 
@@ -45,8 +45,7 @@ impl Want {
     /// the same pixels.
     #[must_use]
     pub fn input(to: &Preprocessing) -> Self {
-        let least = [to.height, to.width].map(|side| (2.0 * side as f64 / to.crop).ceil() as usize);
-        Self { channels: to.channels, least }
+        Self { channels: to.channels, least: [2 * to.height, 2 * to.width] }
     }
 }
 

@@ -75,11 +75,13 @@ impl<'a> Jpeg<'a> {
     /// If the file is damaged or too large.
     pub fn decode(&self, want: Want, stored_least: [usize; 2]) -> Result<Pixels, String> {
         let [height, width] = self.header.size;
-        let scaled = |side: usize, by: usize| side.div_ceil(by);
-        let serves = |by: &usize| {
-            scaled(height, *by) >= stored_least[0] && scaled(width, *by) >= stored_least[1]
-        };
-        let by = [8, 4, 2].into_iter().find(serves).unwrap_or(1);
+        // A side that is not whole at a scale is rounded up there: the picture would be stretched.
+        let serves =
+            |side: usize, by: usize, least: usize| side.is_multiple_of(by) && side / by >= least;
+        let by = [8, 4, 2]
+            .into_iter()
+            .find(|&by| serves(height, by, stored_least[0]) && serves(width, by, stored_least[1]));
+        let by = by.unwrap_or(1);
         let (format, bytes_a_pixel) = match self.color_space {
             raw::TJCS_TJCS_CMYK | raw::TJCS_TJCS_YCCK => (raw::TJPF_TJPF_CMYK, 4),
             raw::TJCS_TJCS_GRAY if want.channels == 1 => (raw::TJPF_TJPF_GRAY, 1),
@@ -88,7 +90,7 @@ impl<'a> Jpeg<'a> {
         let scale = raw::tjscalingfactor { num: 1, denom: by as c_int };
         // SAFETY: the handle is alive, its header was read.
         self.check(unsafe { raw::tj3SetScalingFactor(self.handle, scale) })?;
-        let (height, width) = (scaled(height, by), scaled(width, by));
+        let (height, width) = (height / by, width / by);
         let mut data = vec![0; height * width * bytes_a_pixel];
         // SAFETY: the handle is alive, the bytes are as long as is said, and rows of
         // `width * bytes_a_pixel` bytes, as many as the scaled picture has, fit into `data`.

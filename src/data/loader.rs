@@ -20,7 +20,7 @@ use crate::base::{Error, Pixels, Result};
 use crate::config::{Augmentation, Preprocessing};
 
 /// Batches that a thread may be ahead of what is asked for, beside the one it works on.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 /// How many seconds a thread may take to see that nobody wants its batches any more: longer than any one batch,
 /// unless its storage does not answer.
 const HELD: f64 = 2.0;

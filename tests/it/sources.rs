@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::draw::{COLOURS, encode, jpeg, picture, tree};
+use image::imageops::{FilterType, resize};
+use image::{Rgb, RgbImage};
+use tinderbox::config::Preprocessing;
+use tinderbox::data::{Want, decode, prepare};
+
+use crate::draw::{COLOURS, draw, encode, jpeg, picture, tree};
 use crate::lab::Lab;
 
 const TRAIN: &str = "--model mlp --epochs 1 --size 12 --name x --overwrite";
@@ -199,6 +204,45 @@ fn jpegs_of_every_kind_are_read_and_turned() {
     assert_eq!(json["bad"].as_array().unwrap().len(), 0, "{}", json["bad"]);
     assert!((json["aspects"][0].as_f64().unwrap() - 40.0 / 60.0).abs() < 1e-9);
     lab.train(&format!("j {TRAIN}"));
+}
+
+/// A JPEG is decoded at a fraction of its size where that is twice the network's input: what the
+/// network sees is then within 2 of 255 of the whole picture's, on average.
+#[test]
+fn a_photo_decoded_small_looks_the_same_to_the_network() {
+    let to = |side: usize| Preprocessing {
+        channels: 3,
+        height: side,
+        width: side,
+        crop: 0.875,
+        mean: vec![0.0; 3],
+        std: vec![1.0; 3],
+    };
+    let mut random = 9;
+    for _ in 0..3 {
+        // As in a photo, neighbours are alike: noise of several scales, the finest the weakest.
+        let mut photo = RgbImage::new(904, 608);
+        for (scale, strength) in [(100, 0.5), (30, 0.25), (10, 0.15), (2, 0.1)] {
+            let noise = RgbImage::from_fn(904 / scale, 608 / scale, |_, _| {
+                Rgb([(); 3].map(|()| draw(&mut random, 256) as u8))
+            });
+            let noise = resize(&noise, 904, 608, FilterType::CatmullRom);
+            for (value, more) in photo.iter_mut().zip(noise.iter()) {
+                *value += (f64::from(*more) * strength) as u8;
+            }
+        }
+        let photo = jpeg(&photo, |_| {});
+        let whole = decode(&photo, Want::all(3)).unwrap();
+        for (side, by) in [(152, 2), (76, 4), (38, 8), (153, 1)] {
+            let to = to(side);
+            let small = decode(&photo, Want::input(&to)).unwrap();
+            assert_eq!([small.width, small.height], [904 / by, 608 / by], "for {side}");
+            let [seen, expected] = [&small, &whole].map(|pixels| prepare(pixels, &to).data);
+            let apart = seen.iter().zip(&expected).map(|(&a, &b)| f64::from(a.abs_diff(b)));
+            let mean = apart.sum::<f64>() / seen.len() as f64;
+            assert!(mean <= 2.0, "{mean:.2} for {side}");
+        }
+    }
 }
 
 /// A Parquet file in the layout of the Hugging Face hub, six pictures of each colour.

@@ -174,7 +174,8 @@ pub(super) fn operate(
         Contrast => adjust_contrast(image, factor),
         Sharpness => adjust_sharpness(image, factor, scratch),
         Posterize => {
-            posterize(image, 8 - level.between(0.0, most.posterize).round_ties_even() as u32)
+            let lost = level.between(0.0, most.posterize).round_ties_even();
+            posterize(image, 8 - lost as u32);
         }
         Solarize => solarize(image, (255.0 * level.between(1.0, 0.0)).ceil() as u8),
         AutoContrast => autocontrast(image),

@@ -1,4 +1,5 @@
-//! From channels first, `[N, C, pixels]`, to channels last, `[N, pixels, C]`, and back.
+//! From channels first, `[N, C, pixels]`, to channels last, `[N, pixels, C]`, and back; and from an image's bytes
+//! to planes of floats.
 
 use crate::Isa;
 use crate::parallel::{Shared, for_each};

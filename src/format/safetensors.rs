@@ -66,13 +66,17 @@ fn header(file: &File) -> Vec<u8> {
 /// Puts the hash of the tensors `data` into their header, and that of the header with zeros in its
 /// own place.
 fn seal(header: &mut [u8], data: &[u8]) {
-    for key in ["blake3", "header"] {
-        let of = if key == "blake3" { hash(data) } else { hash(header) };
-        let key = format!("\"{OWN}{key}\":\"");
-        let at = header.windows(key.len()).position(|text| text == key.as_bytes());
-        let at = at.expect("a header has its hashes") + key.len();
-        header[at..at + of.len()].copy_from_slice(of.as_bytes());
-    }
+    put(header, "blake3", &hash(data));
+    let own = hash(header);
+    put(header, "header", &own);
+}
+
+/// Writes a hash over the zeros of its key, which comes before any text of others.
+fn put(header: &mut [u8], key: &str, hash: &str) {
+    let key = format!("\"{OWN}{key}\":\"");
+    let at = header.windows(key.len()).position(|text| text == key.as_bytes());
+    let at = at.expect("a header has its hashes") + key.len();
+    header[at..at + hash.len()].copy_from_slice(hash.as_bytes());
 }
 
 /// What is written without a copy: the history in it grows with a training.

@@ -36,7 +36,7 @@ use Operation::{
 };
 
 /// What `TrivialAugment` and `RandAugment` choose from.
-const CHOICE: [Operation; 14] = [
+pub(super) const CHOICE: [Operation; 14] = [
     Identity,
     ShearX,
     ShearY,

@@ -10,7 +10,7 @@ use super::again::{Input, Normalised};
 use super::forward::{Saved, SavedPool, SavedTail};
 use super::layer::LayerShape;
 use super::tensor::{
-    channels_last, contiguous, from_channels_last, is_channels_last, turn_rows_back,
+    channels_last, contiguous, formed, from_channels_last, is_channels_last, turn_rows_back,
 };
 
 /// Which gradients somebody asks for.
@@ -35,7 +35,7 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
 
 fn all_gradients(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
     let isa = Isa::best();
-    let dy = channels_last(dy);
+    let dy = formed(dy, channels_last);
     let Saved { activation, layer, input, x, weight, tail } = saved;
     let (norm, z, pool) = match tail {
         SavedTail::Pooled { shape, slots } => {

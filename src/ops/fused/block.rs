@@ -5,54 +5,34 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Autodiff, AutodiffBackend, Backend, Dispatch, ExtensionType, Flex, backend_extension,
-};
-use burn::tensor::{DispatchTensor, Tensor};
+use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, Flex, backend_extension};
+use burn::module::Param;
+use burn::tensor::Tensor;
 
 use super::again;
 use super::backward::{Wanted, backward};
-use super::forward::{BlockSpec, Keep, NormSpec, Outcome, Saved, forward};
+use super::forward::{BlockSpec, Keep, Outcome, Saved, forward};
+use super::inputs::{BlockInputs, Norm};
 use super::layer::LayerSpec;
+use super::tensor::contiguous;
 use crate::ops::block::{Activation, Layer, Tail, update_statistics};
 
-/// The tensors of a block. What a block does not have is an empty tensor.
-#[derive(Clone, Debug, ExtensionType)]
-pub struct BlockInputs<B: Backend> {
-    /// `[N, C, H, W]`.
-    pub x: FloatTensor<B>,
-    /// `[Co, Ci / groups, Kh, Kw]`, or `[inputs, outputs]` of a dense layer.
-    pub weight: FloatTensor<B>,
-    /// `[Co]`, as all that follow but one.
-    pub bias: FloatTensor<B>,
-    /// The norm's factor.
-    pub gamma: FloatTensor<B>,
-    /// The norm's summand.
-    pub beta: FloatTensor<B>,
-    /// What is added before the activation, of the layer's output shape.
-    pub add: FloatTensor<B>,
-    /// The running mean, where the norm does not use the batch's.
-    pub mean: FloatTensor<B>,
-    /// The running variance, likewise.
-    pub variance: FloatTensor<B>,
-}
-
-/// The extension: a block, and the mean and the unbiased variance that its norm took from the batch
-/// (empty otherwise).
+/// The extension: a block, and the mean and the unbiased variance where its norm took them from the
+/// batch.
 #[backend_extension(Flex, Autodiff)]
 pub trait BlockOps: Backend {
     /// Computes a block.
     fn fused_block(
         #[extension_type] inputs: BlockInputs<Self>,
         spec: BlockSpec,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>);
 }
 
 impl BlockOps for Flex {
     fn fused_block(
         inputs: BlockInputs<Self>,
         spec: BlockSpec,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>) {
         let Outcome { y, mean, variance, saved: _ } = forward(inputs, &spec, Keep::Nothing);
         (y, mean, variance)
     }
@@ -62,20 +42,12 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
     fn fused_block(
         inputs: BlockInputs<Self>,
         spec: BlockSpec,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let BlockInputs { x, weight, bias, gamma, beta, add, mean, variance } = inputs;
-        let known = again::find(x.id());
-        let nodes = [x.node(), weight.node(), bias.node(), gamma.node(), beta.node(), add.node()];
-        let inputs = BlockInputs {
-            x: x.into_primitive(),
-            weight: weight.into_primitive(),
-            bias: bias.into_primitive(),
-            gamma: gamma.into_primitive(),
-            beta: beta.into_primitive(),
-            add: add.into_primitive(),
-            mean: mean.into_primitive(),
-            variance: variance.into_primitive(),
-        };
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>) {
+        let known = again::find(inputs.x.id());
+        let constant = <Self as AutodiffBackend>::from_inner;
+        let none = constant(contiguous(Vec::new(), [0]));
+        let nodes = inputs.learned().map(|tensor| tensor.unwrap_or(&none).node());
+        let inputs = inputs.map(FloatTensor::<Self>::into_primitive);
         let prepared = BlockBackward.prepare::<C>(nodes).compute_bound().stateful();
         let (y, mean, variance) = match prepared {
             OpsKind::Tracked(prepared) => {
@@ -93,8 +65,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
                 (prepared.finish(y), mean, variance)
             }
         };
-        let constant = <Self as AutodiffBackend>::from_inner;
-        (y, constant(mean), constant(variance))
+        (y, mean.map(constant), variance.map(constant))
     }
 }
 
@@ -121,28 +92,34 @@ impl Backward<Flex, 6> for BlockBackward {
 /// Computes a block with the kernels.
 pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
     let device = x.device();
-    let none = Tensor::<1>::empty([0], &device).into_dispatch();
-    let or_none = |tensor: Option<DispatchTensor>| tensor.unwrap_or_else(|| none.clone());
     let here = |tensor: Tensor<1>| tensor.to_device(&device).into_dispatch();
+    let value = |parameter: &Param<Tensor<1>>| parameter.val().into_dispatch();
     let [_, _, h, w] = x.dims();
     let (weight, bias) = match layer {
         Layer::Conv(conv) => (conv.weight.val().into_dispatch(), &conv.bias),
         Layer::Linear(linear) => (linear.weight.val().into_dispatch(), &linear.bias),
     };
-    let statistics = tail.norm.filter(|_| !tail.training);
     let inputs = BlockInputs {
         x: x.into_dispatch(),
         weight,
-        bias: or_none(bias.as_ref().map(|bias| bias.val().into_dispatch())),
-        gamma: or_none(tail.norm.map(|norm| norm.gamma.val().into_dispatch())),
-        beta: or_none(tail.norm.map(|norm| norm.beta.val().into_dispatch())),
-        add: or_none(tail.add.map(Tensor::into_dispatch)),
-        mean: or_none(statistics.map(|norm| here(norm.running_mean.value_sync()))),
-        variance: or_none(statistics.map(|norm| here(norm.running_var.value_sync()))),
+        bias: bias.as_ref().map(value).into(),
+        norm: match tail.norm {
+            None => Norm::Absent,
+            Some(norm) if tail.training => {
+                Norm::Batch { gamma: value(&norm.gamma), beta: value(&norm.beta) }
+            }
+            Some(norm) => Norm::Running {
+                gamma: value(&norm.gamma),
+                beta: value(&norm.beta),
+                mean: here(norm.running_mean.value_sync()),
+                variance: here(norm.running_var.value_sync()),
+            },
+        },
+        add: tail.add.map(Tensor::into_dispatch).into(),
     };
     let spec = BlockSpec {
         layer: LayerSpec::new(layer, [h, w]),
-        norm: tail.norm.map(|norm| NormSpec { epsilon: norm.epsilon, training: tail.training }),
+        epsilon: tail.norm.map_or(0.0, |norm| norm.epsilon),
         activation: match tail.activation {
             Some(Activation::Relu) => tinderbox_kernels::conv::Activation::Relu,
             Some(Activation::Relu6) => tinderbox_kernels::conv::Activation::Relu6,
@@ -153,7 +130,7 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
     };
     let (y, mean, variance) = <Dispatch as BlockOps>::fused_block(inputs, spec);
     let y = Tensor::<4>::from_dispatch(y);
-    if let Some(norm) = tail.norm.filter(|_| tail.training) {
+    if let (Some(norm), Some(mean), Some(variance)) = (tail.norm, mean, variance) {
         update_statistics(norm, Tensor::from_dispatch(mean), Tensor::from_dispatch(variance));
     }
     y

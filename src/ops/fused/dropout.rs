@@ -71,7 +71,7 @@ fn apply(x: &FlexTensor, mask: &Mask) -> FlexTensor {
     let samples = shape.first().copied().unwrap_or(0);
     let pixels = y.len().checked_div(samples).unwrap_or(0);
     let sizes = DropoutShape { samples, channels: 1, pixels, order: Order::ChannelsFirst };
-    kernel::dropout(Isa::best(), mask, &sizes, in_order(x.clone()).storage(), &mut y);
+    kernel::dropout(Isa::best(), mask, &sizes, in_order(x).storage(), &mut y);
     contiguous(y, shape)
 }
 

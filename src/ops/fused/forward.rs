@@ -1,16 +1,18 @@
 //! A block forward, and what its backward pass needs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::pooled::{self, PooledShape};
 use tinderbox_kernels::conv::{Activation, ConvShape, Finish, Memo};
+use tinderbox_kernels::linear::LinearShape;
 use tinderbox_kernels::pool::{self, PoolShape};
 use tinderbox_kernels::{Isa, buffer, norm};
 
 use super::again::{Input, Normalised};
-use super::block::BlockInputs;
+use super::inputs::{BlockInputs, Norm};
 use super::layer::{LayerShape, LayerSpec};
 use super::prepared::{How, Prepared};
 use super::tensor::{
@@ -23,26 +25,19 @@ use crate::ops::Pool;
 #[derive(Clone, Debug)]
 pub struct BlockSpec {
     pub(super) layer: LayerSpec,
-    pub(super) norm: Option<NormSpec>,
+    /// What the norm adds to the variance.
+    pub(super) epsilon: f64,
     pub(super) activation: Activation,
     pub(super) pool: Option<Pool>,
     pub(super) prepared: Option<Prepared>,
 }
 
-/// The norm of a block.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NormSpec {
-    pub epsilon: f64,
-    /// Whether it takes its statistics from the batch.
-    pub training: bool,
-}
-
 /// What a forward pass answers.
 pub(super) struct Outcome {
     pub y: FlexTensor,
-    /// Mean and unbiased variance of the batch, empty without a training norm.
-    pub mean: FlexTensor,
-    pub variance: FlexTensor,
+    /// Mean and unbiased variance of the batch, where a norm took them.
+    pub mean: Option<FlexTensor>,
+    pub variance: Option<FlexTensor>,
     /// What the backward pass needs, where asked for.
     pub saved: Option<Saved>,
 }
@@ -101,49 +96,61 @@ pub(super) enum SavedPool {
 /// Computes a block.
 pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -> Outcome {
     let input = dims(&inputs.x);
-    let mut weight = in_order(inputs.weight.clone());
+    let mut weight = in_order(&inputs.weight);
     let layer = LayerShape::new(&spec.layer, input, &weight);
     let isa = Isa::best();
     let keeps = matches!(keep, Keep::Needed(_));
     if let (true, Some(prepared)) = (keeps, &spec.prepared) {
         prepared.clear();
     }
+    let kept = spec.prepared.as_ref().filter(|_| !keeps);
     let x = match layer {
-        LayerShape::Conv(_) if !keeps && view(&inputs.x).is_some() => inputs.x.clone(),
-        LayerShape::Conv(_) => channels_last(inputs.x.clone()),
-        // Features are counted with the channel first. Of input and weights, the smaller is turned.
-        LayerShape::Linear(shape) if shape.outputs < shape.n && is_channels_last(&inputs.x) => {
+        LayerShape::Conv(_) if !keeps && view(&inputs.x).is_some() => Cow::Borrowed(&inputs.x),
+        LayerShape::Conv(_) => channels_last(&inputs.x),
+        // Features are counted with the channel first.
+        LayerShape::Linear(shape) if is_channels_last(&inputs.x) && turns_weights(&shape, kept) => {
             let turn = || (turn_rows(&weight, input), Vec::new());
-            weight = match &spec.prepared {
-                Some(prepared) if !keeps => {
+            let turned = match kept {
+                Some(kept) => {
                     let [_, c, h, w] = input;
-                    prepared.get(&inputs, How::Turned([c, h, w]), turn).values.0.clone()
+                    kept.get(&inputs, How::Turned([c, h, w]), turn).values.0.clone()
                 }
-                _ => turn().0,
+                None => turn().0,
             };
-            inputs.x.clone()
+            weight = Cow::Owned(turned);
+            Cow::Borrowed(&inputs.x)
         }
-        LayerShape::Linear(_) => channels_first(inputs.x.clone()),
+        LayerShape::Linear(_) => channels_first(&inputs.x),
     };
     let values = view(&x).unwrap_or_else(|| x.storage());
     let block = Block { isa, spec, layer, keep: keeps, x: values, inputs: &inputs };
-    let Parts { y, mean, variance, tail } = layer.with_threads(|| match spec.norm {
-        Some(NormSpec { training: true, epsilon }) => block.training(&weight, epsilon),
-        norm => block.without_statistics(&weight, norm),
+    let Parts { y, mean, variance, tail } = layer.with_threads(|| match &inputs.norm {
+        Norm::Batch { gamma, beta } => block.training(&weight, gamma, beta),
+        _ => block.without_statistics(&weight),
     });
     let saved = match (keep, layer) {
         (Keep::Nothing, _) => None,
         (Keep::Needed(Some(normalised)), LayerShape::Conv(_)) => Some(Input::Again(normalised)),
-        (Keep::Needed(_), _) => Some(Input::Kept(x)),
+        (Keep::Needed(_), _) => Some(Input::Kept(x.into_owned())),
     };
     let activation = spec.activation;
-    let saved = saved.map(|x| Saved { activation, layer, input, x, weight, tail });
-    Outcome { y, mean: flat(mean), variance: flat(variance), saved }
+    let saved = saved.map(|x| {
+        let weight = weight.into_owned();
+        Saved { activation, layer, input, x, weight, tail }
+    });
+    Outcome { y, mean: statistic(mean), variance: statistic(variance), saved }
 }
 
-fn flat(values: Vec<f32>) -> FlexTensor {
+/// Whether the weights of a dense layer are turned to the order of its input, not the input to theirs:
+/// where they are smaller, or they stay turned for the next pass and are less than 4 MiB.
+fn turns_weights(shape: &LinearShape, kept: Option<&Prepared>) -> bool {
+    shape.outputs < shape.n || kept.is_some() && shape.inputs * shape.outputs < 1 << 20
+}
+
+/// A statistic of each channel, where it was taken.
+fn statistic(values: Vec<f32>) -> Option<FlexTensor> {
     let len = values.len();
-    contiguous(values, [len])
+    (len > 0).then(|| contiguous(values, [len]))
 }
 
 struct Parts {
@@ -164,20 +171,23 @@ struct Block<'a> {
 
 impl Block<'_> {
     /// What is added before the activation, channels last.
-    fn addend(&self) -> Option<FlexTensor> {
-        let add = self.inputs.add.clone();
-        (add.layout().num_elements() > 0 && add.layout().shape().num_dims() == 4)
-            .then(|| channels_last(add))
+    fn addend(&self) -> Option<Cow<'_, FlexTensor>> {
+        self.inputs.add.get().map(channels_last)
     }
 
-    /// A norm with running statistics is a factor and a summand for each channel, which the weights
-    /// and the bias take in.
-    fn folded(&self, weight: &FlexTensor, epsilon: f64) -> (FlexTensor, Vec<f32>) {
-        let all = [&self.inputs.gamma, &self.inputs.beta, &self.inputs.mean, &self.inputs.variance]
-            .map(|tensor| in_order(tensor.clone()));
-        let [gamma, beta, mean, variance] = all.each_ref().map(FlexTensor::storage::<f32>);
-        let bias = in_order(self.inputs.bias.clone());
-        let bias = bias.storage::<f32>();
+    /// The layer's own bias.
+    fn bias(&self) -> Option<Cow<'_, FlexTensor>> {
+        self.inputs.bias.get().map(in_order)
+    }
+
+    /// A norm with running statistics (`gamma`, `beta`, mean and variance) is a factor and a summand
+    /// for each channel, which the weights and the bias take in.
+    fn folded(&self, weight: &FlexTensor, norm: [&FlexTensor; 4]) -> (FlexTensor, Vec<f32>) {
+        let epsilon = self.spec.epsilon;
+        let norm = norm.map(in_order);
+        let [gamma, beta, mean, variance] = norm.each_ref().map(|part| part.storage::<f32>());
+        let bias = self.bias();
+        let bias = bias.as_deref().map_or(&[][..], FlexTensor::storage::<f32>);
         let factor: Vec<f32> = gamma
             .iter()
             .zip(variance)
@@ -207,10 +217,14 @@ impl Block<'_> {
     }
 
     /// A block whose norm, if it has one, does not look at the batch.
-    fn without_statistics(&self, weight: &FlexTensor, norm: Option<NormSpec>) -> Parts {
-        let how = norm.map_or(How::Plain, |norm| How::Folded(norm.epsilon));
+    fn without_statistics(&self, weight: &FlexTensor) -> Parts {
+        let norm = match &self.inputs.norm {
+            Norm::Running { gamma, beta, mean, variance } => Some([gamma, beta, mean, variance]),
+            _ => None,
+        };
+        let how = norm.map_or(How::Plain, |_| How::Folded(self.spec.epsilon));
         let make = || match norm {
-            Some(norm) => self.folded(weight, norm.epsilon),
+            Some(norm) => self.folded(weight, norm),
             None => (weight.clone(), Vec::new()),
         };
         let prepared = match (&self.spec.prepared, self.layer) {
@@ -229,9 +243,8 @@ impl Block<'_> {
         if norm.is_some() {
             return self.plain(folded.0.storage(), Some(&folded.1), memo);
         }
-        let bias = in_order(self.inputs.bias.clone());
-        let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
-        self.plain(weight.storage(), bias, memo)
+        let bias = self.bias();
+        self.plain(weight.storage(), bias.as_deref().map(FlexTensor::storage), memo)
     }
 
     /// A block without a norm.
@@ -250,7 +263,7 @@ impl Block<'_> {
             let y = from_channels_last(y, [n, co, ph, pw]);
             return Parts { y, mean: Vec::new(), variance: Vec::new(), tail };
         }
-        let residual = addend.as_ref().map(FlexTensor::storage::<f32>);
+        let residual = addend.as_deref().map(FlexTensor::storage::<f32>);
         let y = self.layer.forward(
             self.isa,
             self.x,
@@ -263,26 +276,26 @@ impl Block<'_> {
     }
 
     /// A block whose norm takes its statistics from the batch.
-    fn training(&self, weight: &FlexTensor, epsilon: f64) -> Parts {
+    fn training(&self, weight: &FlexTensor, gamma: &FlexTensor, beta: &FlexTensor) -> Parts {
+        let epsilon = self.spec.epsilon;
         let shape = self.layer.output();
         let channels = shape[1];
-        let bias = in_order(self.inputs.bias.clone());
-        let bias = Some(bias.storage::<f32>()).filter(|bias| !bias.is_empty());
+        let bias = self.bias();
+        let bias = bias.as_deref().map(FlexTensor::storage);
         let finish = Finish { bias, ..Finish::default() };
         let raw = self.layer.forward(self.isa, self.x, weight.storage(), finish);
         let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
         norm::statistics(self.isa, &raw, channels, &mut mean, &mut variance);
         let inverse: Vec<f32> =
             variance.iter().map(|v| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32).collect();
-        let gamma = in_order(self.inputs.gamma.clone());
-        let beta = in_order(self.inputs.beta.clone());
+        let (gamma, beta) = (in_order(gamma), in_order(beta));
         let scale: Vec<f32> =
             gamma.storage::<f32>().iter().zip(&inverse).map(|(g, i)| g * i).collect();
         let shift = (0..channels).map(|c| beta.storage::<f32>()[c] - mean[c] * scale[c]).collect();
         let addend = self.addend();
         let norm = Normalised {
             raw: from_channels_last(raw, shape),
-            gamma,
+            gamma: gamma.into_owned(),
             mean: mean.clone(),
             inverse,
             scale,
@@ -290,7 +303,7 @@ impl Block<'_> {
             added: addend.is_some(),
             activation: self.spec.activation,
         };
-        let z = norm.output(self.isa, addend.as_ref().map(FlexTensor::storage::<f32>));
+        let z = norm.output(self.isa, addend.as_deref().map(FlexTensor::storage::<f32>));
         // The running variance is the unbiased one, as PyTorch keeps it.
         let rows = (shape[0] * shape[2] * shape[3]) as f64;
         let unbiased = |v: &mut f32| *v = (f64::from(*v) * rows / (rows - 1.0).max(1.0)) as f32;

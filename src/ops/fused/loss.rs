@@ -53,7 +53,7 @@ impl Backward<Flex, 1> for Scaled {
 
     fn backward(self, ops: Ops<FlexTensor, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let by = gradients.consume::<Flex>(&ops.node);
-        let by = in_order(by).storage::<f32>().first().copied().unwrap_or(1.0);
+        let by = in_order(&by).storage::<f32>().first().copied().unwrap_or(1.0);
         let [parent] = ops.parents;
         let Some(parent) = parent else { return };
         let mut gradient = ops.state;
@@ -69,7 +69,7 @@ fn loss_and_gradient(scores: &FlexTensor, targets: &FlexTensor) -> (FlexTensor, 
     let shape = scores.layout().shape().clone();
     let classes = shape.last().copied().unwrap_or(1).max(1);
     let mut gradient = vec![0.0; shape.num_elements()];
-    let (scores, targets) = (in_order(scores.clone()), in_order(targets.clone()));
+    let (scores, targets) = (in_order(scores), in_order(targets));
     let (scores, targets) = (scores.storage(), targets.storage());
     let loss = kernel::cross_entropy(Isa::best(), classes, scores, targets, &mut gradient);
     (contiguous(vec![loss as f32], [1]), contiguous(gradient, shape))

@@ -9,6 +9,7 @@ mod backward;
 mod block;
 mod dropout;
 mod forward;
+mod inputs;
 mod layer;
 mod loss;
 mod prepared;

@@ -6,7 +6,7 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::Memo;
 
-use super::block::BlockInputs;
+use super::inputs::BlockInputs;
 
 /// Where a layer keeps its weights in the form that the kernels want, if a block gets one with it.
 /// Clones share it. It notices when the weights have changed.
@@ -28,7 +28,7 @@ pub(super) enum How {
 #[derive(Debug)]
 pub(super) struct Weights {
     /// Held on to, so that their memory is neither used for others nor written to.
-    made_of: [FlexTensor; 6],
+    made_of: [Option<FlexTensor>; 6],
     how: How,
     /// Weights, and the bias where it is another than the layer's.
     pub values: (FlexTensor, Vec<f32>),
@@ -43,16 +43,17 @@ impl Prepared {
         how: How,
         make: impl FnOnce() -> (FlexTensor, Vec<f32>),
     ) -> Arc<Weights> {
-        let BlockInputs { x: _, add: _, weight, bias, gamma, beta, mean, variance } = inputs;
-        let made_of = [weight, bias, gamma, beta, mean, variance];
+        let BlockInputs { x: _, add: _, weight, bias, norm } = inputs;
+        let [gamma, beta, mean, variance] = norm.parts();
+        let made_of = [Some(weight), bias.get(), gamma, beta, mean, variance];
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = &*kept
             && kept.how == how
-            && kept.made_of.iter().zip(made_of).all(|(a, b)| is_same(a, b))
+            && kept.made_of.iter().zip(made_of).all(|(a, b)| is_same(a.as_ref(), b))
         {
             return Arc::clone(kept);
         }
-        let made_of = made_of.map(Clone::clone);
+        let made_of = made_of.map(Option::<&_>::cloned);
         let memo = Memo::default();
         let weights = Arc::new(Weights { made_of, how, values: make(), memo });
         *kept = Some(Arc::clone(&weights));
@@ -66,7 +67,8 @@ impl Prepared {
 }
 
 /// Whether two tensors are the same numbers in the same memory.
-fn is_same(a: &FlexTensor, b: &FlexTensor) -> bool {
+fn is_same(a: Option<&FlexTensor>, b: Option<&FlexTensor>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return a.is_none() && b.is_none() };
     a.storage::<f32>().as_ptr_range() == b.storage::<f32>().as_ptr_range()
         && a.layout() == b.layout()
 }

@@ -3,6 +3,8 @@
 //! burn's images are `[N, C, H, W]`. Ours have the same shape but channels last in memory, by their
 //! strides: every operator of burn still reads them rightly, and the kernels read them fast.
 
+use std::borrow::Cow;
+
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 use tinderbox_kernels::{buffer, layout};
@@ -79,37 +81,49 @@ fn reordered(weight: &FlexTensor, [rows, columns]: [usize; 2]) -> FlexTensor {
     contiguous(to, [inputs, outputs])
 }
 
+/// `tensor` in a form: itself, and still its memory's only owner, where it has that form.
+pub(super) fn formed(
+    tensor: FlexTensor,
+    form: impl Fn(&FlexTensor) -> Cow<'_, FlexTensor>,
+) -> FlexTensor {
+    let copy = match form(&tensor) {
+        Cow::Owned(copy) => Some(copy),
+        Cow::Borrowed(_) => None,
+    };
+    copy.unwrap_or(tensor)
+}
+
 /// The tensor itself where its channels are last in memory and nothing else is in it, else a copy
 /// for which that is so.
-pub(super) fn channels_last(tensor: FlexTensor) -> FlexTensor {
-    let [n, c, h, w] = dims(&tensor);
-    if has_strides(&tensor, [h * w * c, 1, w * c, c]) {
-        return tensor;
+pub(super) fn channels_last(tensor: &FlexTensor) -> Cow<'_, FlexTensor> {
+    let [n, c, h, w] = dims(tensor);
+    if has_strides(tensor, [h * w * c, 1, w * c, c]) {
+        return Cow::Borrowed(tensor);
     }
     let first = channels_first(tensor);
     let mut values = buffer::arbitrary(n * c * h * w);
     layout::to_channels_last(n, c, h * w, first.storage::<f32>(), &mut values);
-    from_channels_last(values, [n, c, h, w])
+    Cow::Owned(from_channels_last(values, [n, c, h, w]))
 }
 
 /// The tensor itself where its memory is in the order of `[N, C, H, W]` and nothing else is in it,
 /// else a copy for which that is so.
-pub(super) fn channels_first(tensor: FlexTensor) -> FlexTensor {
-    let [n, c, h, w] = dims(&tensor);
-    if is_channels_last(&tensor) {
+pub(super) fn channels_first(tensor: &FlexTensor) -> Cow<'_, FlexTensor> {
+    let [n, c, h, w] = dims(tensor);
+    if is_channels_last(tensor) {
         let mut values = buffer::arbitrary(n * c * h * w);
         layout::to_channels_first(n, c, h * w, tensor.storage::<f32>(), &mut values);
-        return contiguous(values, [n, c, h, w]);
+        return Cow::Owned(contiguous(values, [n, c, h, w]));
     }
     in_order(tensor)
 }
 
 /// The tensor itself where its memory is in the order of its shape and nothing else is in it, else a
 /// copy for which that is so.
-pub(super) fn in_order(tensor: FlexTensor) -> FlexTensor {
+pub(super) fn in_order(tensor: &FlexTensor) -> Cow<'_, FlexTensor> {
     let whole = tensor.storage::<f32>().len() == tensor.layout().num_elements();
     if whole && tensor.layout().start_offset() == 0 && tensor.layout().is_contiguous() {
-        return tensor;
+        return Cow::Borrowed(tensor);
     }
-    FlexTensor::from_data(tensor.into_data())
+    Cow::Owned(FlexTensor::from_data(tensor.clone().into_data()))
 }

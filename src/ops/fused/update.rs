@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use tinderbox_kernels::Isa;
 use tinderbox_kernels::update::{self as kernel, Adam, Sgd};
 
-use super::tensor::{contiguous, in_order};
+use super::tensor::{contiguous, formed, in_order};
 
 /// The parameter after a step of Adam along `gradient`, and the running means of the gradient and
 /// of its square, flat. Memory that nobody else holds is used again; `step.fresh` is set where there
@@ -60,7 +60,7 @@ fn ordered<const D: usize>(x: Tensor<D>) -> FlexTensor {
     let Ok(x) = x.try_into_primitive::<Flex>() else {
         unreachable!("`computes` says that the tensor lies on the CPU")
     };
-    in_order(x)
+    formed(x, in_order)
 }
 
 fn wrap<const D: usize>(x: FlexTensor) -> Tensor<D> {

@@ -28,6 +28,10 @@ test-scripts:
 test-memory *ARGS:
     scripts/test-memory {{ARGS}}
 
+# Each fuzz target for so many seconds: `just fuzz 60 tar csv`
+fuzz *ARGS:
+    scripts/fuzz {{ARGS}}
+
 # The README's first command
 train:
     cargo run --release -- train

@@ -136,8 +136,12 @@ pub struct Changes {
 pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
     let all: Vec<Sample> = dataset.samples().cloned().collect();
     let mut places: HashMap<String, usize> = HashMap::with_capacity(all.len());
-    for (index, sample) in all.iter().enumerate() {
-        places.insert(path(sample), index);
+    // Names that look alike in a lock, which has no line breaks in them, are told apart by their order.
+    let mut alike: HashMap<usize, usize> = HashMap::new();
+    for (index, sample) in all.iter().enumerate().rev() {
+        if let Some(next) = places.insert(path(sample), index) {
+            alike.insert(index, next);
+        }
     }
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
     let (mut missing, mut compared) = (Vec::new(), Vec::new());
@@ -155,6 +159,9 @@ pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
             missing.push(entry.path.to_owned());
             continue;
         };
+        if let Some(next) = alike.remove(&index) {
+            places.insert(entry.path.to_owned(), next);
+        }
         let sample = &all[index];
         let class = word(&dataset.classes[sample.label as usize]);
         if class != entry.class {
@@ -273,6 +280,19 @@ mod tests {
         assert_eq!(Lock::of(&again).hash, Lock::of(&first).hash);
         assert_eq!(hash_of(&text), Lock::of(&first).hash);
         assert_eq!(learned_contents(&text).len(), 16);
+    }
+
+    #[test]
+    fn names_that_look_alike_keep_their_order() {
+        let mut data = dataset(6);
+        for (sample, key) in data.samples_mut().zip(["a\n", "b", "a\r", "c", "a ", "d"]) {
+            sample.key = key.into();
+        }
+        let text = lock(&data);
+        let mut again = data.clone();
+        assert_eq!(apply(&mut again, &text, true).unwrap(), Changes::default());
+        let keys = |data: &Dataset| data.samples().map(|s| s.key.clone()).collect::<Vec<_>>();
+        assert_eq!(keys(&again), keys(&data));
     }
 
     #[test]

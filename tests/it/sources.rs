@@ -90,6 +90,29 @@ fn what_is_wrong_with_a_table_is_named_with_its_line() {
     assert!(said.contains("images/red/gone.png"), "{said}");
 }
 
+#[test]
+fn an_image_that_a_table_lists_twice_counts_once() {
+    let lab = Lab::new();
+    tree(&lab, "datasets/t/images", 4);
+    let mut text = "path,label,split\n".to_owned();
+    for class in COLOURS {
+        for number in 0..4 {
+            let split = if number == 3 { "val" } else { "train" };
+            writeln!(text, "images/{class}/{number:03}.png,{class},{split}").unwrap();
+        }
+    }
+    let train = |more: &str| {
+        lab.write("datasets/t/labels.csv", format!("{text}{more}"));
+        lab.run(&format!("train t --format csv {TRAIN}"))
+    };
+    train("./images/red/000.png,red,train\nimages/red/000.png,red,train\n").good();
+    assert_eq!(lab.lock("x").len(), 12);
+    let hint = "keep one of the lines";
+    let name = "`images/red/000.png`";
+    train("images/red/000.png,blue,train\n").fails(3, &[name, "`red`", "`blue`"], hint);
+    train("images/red/000.png,red,val\n").fails(3, &[name, "`train`", "`val`"], hint);
+}
+
 pub fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in entries {

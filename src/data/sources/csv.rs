@@ -2,6 +2,7 @@
 //! Commas, semicolons or tabs; quotes, a byte order mark and either line ending as spreadsheets
 //! write them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,7 +105,43 @@ pub(super) fn open(path: &Path, how: &Reading) -> Result<Dataset> {
     for table in &found {
         read(table, &root, how, &mut builder)?;
     }
+    once(&mut builder, path)?;
     builder.finish(path)
+}
+
+/// Leaves out the second line for an image, which would put it into two splits.
+///
+/// # Errors
+/// If an image has two classes, or two splits.
+fn once(builder: &mut Builder, path: &Path) -> Result<()> {
+    let Builder { names, splits, .. } = builder;
+    let mut seen: HashMap<&str, (Split, u32)> = HashMap::new();
+    let mut first = [const { Vec::new() }; 3];
+    for ((split, samples), first) in Split::ALL.into_iter().zip(&*splits).zip(&mut first) {
+        for sample in samples {
+            let before = seen.insert(&sample.key, (split, sample.label));
+            first.push(before.is_none());
+            let Some((other, label)) = before.filter(|&it| it != (split, sample.label)) else {
+                continue;
+            };
+            let [a, b] = if label == sample.label {
+                [other.name(), split.name()]
+            } else {
+                [label, sample.label].map(|class| names[class as usize].as_str())
+            };
+            return Err(Error::input(format!(
+                "`{}` is listed as `{a}` and as `{b}` in `{}`",
+                sample.key,
+                path.display()
+            ))
+            .hint("an image has one class and one split: keep one of the lines"));
+        }
+    }
+    for (samples, first) in splits.iter_mut().zip(first) {
+        let mut first = first.into_iter();
+        samples.retain(|_| first.next().unwrap_or(true));
+    }
+    Ok(())
 }
 
 fn read(table: &Path, root: &Path, how: &Reading, builder: &mut Builder) -> Result<()> {

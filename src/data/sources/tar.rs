@@ -66,7 +66,7 @@ fn read(path: &Path, builder: &mut Builder) -> Result<()> {
             (named.or_else(|| split_named(&file)), class)
         };
         let sample = Sample {
-            key: format!("{file}/{}", name.trim_start_matches("./")).into(),
+            key: format!("{file}/{name}").into(),
             label: builder.class(&class),
             group: None,
             source: Source::Part(Arc::clone(&archive), offset, len),
@@ -116,7 +116,8 @@ fn list(path: &Path, archive: &Archive) -> Result<BTreeMap<String, Entry>> {
         ) {
             continue;
         }
-        let name = String::from_utf8_lossy(&file.path_bytes()).into_owned();
+        let name = file.path_bytes();
+        let name = String::from_utf8_lossy(&name).trim_start_matches("./").to_owned();
         let base = name.rsplit('/').next().unwrap_or(&name);
         let Some((stem, extension)) = base.split_once('.').filter(|(stem, _)| !stem.is_empty())
         else {

@@ -1,0 +1,9 @@
+//! A file of CIFAR-10 or CIFAR-100.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tinderbox_fuzz::LAB;
+
+fuzz_target!(|bytes: &[u8]| {
+    LAB.check_dataset("train.bin", bytes);
+});

@@ -1,0 +1,16 @@
+//! A configuration file, which a run's `run.toml` is too.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tinderbox::config::{resolve, resolve_run, write};
+use tinderbox_fuzz::LAB;
+
+fuzz_target!(|bytes: &[u8]| {
+    let path = LAB.write("run.toml", bytes);
+    let _ = resolve(Some(&path), Vec::new());
+    let Ok((resolved, record)) = resolve_run(&path, Vec::new()) else { return };
+    let text = write(&resolved, &record).expect("settings can be written");
+    let (again, _) = resolve_run(&LAB.write("again.toml", text.as_bytes()), Vec::new())
+        .expect("what was written is read");
+    assert_eq!(write(&again, &record).expect("settings can be written"), text);
+});

@@ -1,0 +1,81 @@
+//! What the fuzz targets share: a folder for the files of one input, and what must hold of a data set.
+
+use std::fs;
+use std::panic;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+use tinderbox::config::{Folders, Reading};
+use tinderbox::data::{Lock, Samples, Want, load, lock, open};
+
+/// The folder of this process; it stays, because libFuzzer ends the process without a word.
+pub static LAB: LazyLock<Lab> = LazyLock::new(Lab::new);
+
+/// A folder with the program's three in it, and a data set `d`.
+pub struct Lab(TempDir);
+
+impl Lab {
+    fn new() -> Self {
+        allow_contained_panics();
+        let lab = Self(TempDir::new().expect("a temporary folder"));
+        for folder in ["datasets/d", "models", "images"] {
+            fs::create_dir_all(lab.path(folder)).expect("a folder");
+        }
+        lab
+    }
+
+    /// A path below the folder.
+    #[must_use]
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    /// Writes a file, over an older one.
+    pub fn write(&self, below: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(below);
+        fs::write(&path, bytes).expect("the folder takes a file");
+        path
+    }
+
+    /// The program's three folders.
+    #[must_use]
+    pub fn folders(&self) -> Folders {
+        Folders {
+            datasets: self.path("datasets"),
+            models: self.path("models"),
+            images: self.path("images"),
+        }
+    }
+
+    /// Opens the data set `d` with this file in it. If that is one, its labels are classes, its lock puts it into the same
+    /// splits again, and a sample of it is pixels or an error.
+    pub fn check_dataset(&self, file: &str, bytes: &[u8]) {
+        self.write(&format!("datasets/d/{file}"), bytes);
+        let Ok(dataset) = open("d", &self.folders(), &Reading::default()) else { return };
+        let classes = dataset.classes.len();
+        assert!(dataset.samples().all(|sample| (sample.label as usize) < classes));
+        for sample in dataset.samples().take(3) {
+            let _ = load(sample, Want::all(3));
+        }
+        let samples = dataset.splits.clone().map(|split| Samples::new(split, classes));
+        let text = Lock::of(&dataset).text(&dataset, &samples, None);
+        let changes = lock::apply(&mut dataset.clone(), &text, false).expect("its own lock fits");
+        assert_eq!(changes, lock::Changes::default());
+    }
+}
+
+/// The program contains panics of the libraries that decode for it. libFuzzer's hook would end the process
+/// at them; it notices all others without.
+pub fn allow_contained_panics() {
+    drop(panic::take_hook());
+}
+
+/// Two parts: the first two bytes are the length of the first, the least byte first.
+#[must_use]
+pub fn two_parts(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.split_first_chunk() {
+        Some((len, rest)) => rest.split_at(rest.len().min(u16::from_le_bytes(*len).into())),
+        None => (bytes, &[]),
+    }
+}

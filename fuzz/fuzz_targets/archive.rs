@@ -1,10 +1,12 @@
 //! An archive that `datasets fetch` unpacks: zip where the first byte is even, else tar.
 #![no_main]
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
-use std::fs;
 use tinderbox::fetch::{Source, fetch, sets};
 use tinderbox_fuzz::LAB;
 
@@ -23,10 +25,23 @@ fuzz_target!(|bytes: &[u8]| {
     let path = LAB.write("images/sets.toml", manifest.as_bytes());
     let Ok(sets) = sets(Some(&path)) else { return };
     let source = Source { place: Some(place), mirror: None };
+    let before = tree();
     if let Ok(fetched) = fetch(&sets[0], &LAB.path("datasets"), &source, &mut |_| {}) {
+        let inside = fetched.folder();
+        let staging = inside.parent().expect("a folder");
+        let mut new = tree();
+        new.retain(|path| {
+            !before.contains(path) && (*path == inside || !path.starts_with(&inside))
+        });
+        let expected = [staging.to_owned(), staging.join(".lock"), inside.clone()];
+        assert!(new.iter().eq(&expected), "beside the tree there is {new:?}");
         fetched.discard();
     }
-    let left = |folder: &str| fs::read_dir(LAB.path(folder)).expect("a folder").count();
-    assert_eq!(left(""), 3, "something was written outside");
-    assert_eq!(left("datasets"), 1, "something was left behind");
+    assert_eq!(tree(), before, "something was left behind");
 });
+
+/// All files and folders.
+fn tree() -> BTreeSet<PathBuf> {
+    let all = walkdir::WalkDir::new(LAB.path("")).into_iter();
+    all.map(|entry| entry.expect("a folder that can be read").into_path()).collect()
+}

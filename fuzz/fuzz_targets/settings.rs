@@ -2,12 +2,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::config::{resolve, resolve_run, write};
+use tinderbox::config::{Origin, resolve, resolve_run, write};
 use tinderbox_fuzz::LAB;
 
 fuzz_target!(|bytes: &[u8]| {
     let path = LAB.write("run.toml", bytes);
-    let _ = resolve(Some(&path), Vec::new());
+    let given = |key: &str, value: &str| (key.to_owned(), value.into(), Origin::Flag);
+    let flags = vec![given("dataset", "d"), given("data-format", "csv")];
+    if let Ok(resolved) = resolve(Some(&path), flags) {
+        let text = write(&resolved, &toml::Table::new()).expect("settings can be written");
+        resolve_run(&LAB.write("again.toml", text.as_bytes()), Vec::new()).expect("it is read");
+    }
     let Ok((resolved, record)) = resolve_run(&path, Vec::new()) else { return };
     let text = write(&resolved, &record).expect("settings can be written");
     let (again, _) = resolve_run(&LAB.write("again.toml", text.as_bytes()), Vec::new())

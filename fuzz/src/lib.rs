@@ -17,7 +17,7 @@ pub struct Lab(TempDir);
 
 impl Lab {
     fn new() -> Self {
-        allow_contained_panics();
+        allow_panics_of_libraries();
         let lab = Self(TempDir::new().expect("a temporary folder"));
         for folder in ["datasets/d", "models", "images"] {
             fs::create_dir_all(lab.path(folder)).expect("a folder");
@@ -48,11 +48,11 @@ impl Lab {
         }
     }
 
-    /// Opens the data set `d` with this file in it. If that is one, its labels are classes, its lock puts it into the same
-    /// splits again, and a sample of it is pixels or an error.
-    pub fn check_dataset(&self, file: &str, bytes: &[u8]) {
+    /// Opens the data set `d` with this file in it. If that is one, its labels are classes, its lock
+    /// puts it into the same splits again, and a sample of it is pixels or an error.
+    pub fn check_dataset(&self, file: &str, bytes: &[u8], how: &Reading) {
         self.write(&format!("datasets/d/{file}"), bytes);
-        let Ok(dataset) = open("d", &self.folders(), &Reading::default()) else { return };
+        let Ok(dataset) = open("d", &self.folders(), how) else { return };
         let classes = dataset.classes.len();
         assert!(dataset.samples().all(|sample| (sample.label as usize) < classes));
         for sample in dataset.samples().take(3) {
@@ -65,10 +65,20 @@ impl Lab {
     }
 }
 
-/// The program contains panics of the libraries that decode for it. libFuzzer's hook would end the process
-/// at them; it notices all others without.
-pub fn allow_contained_panics() {
-    drop(panic::take_hook());
+/// The program contains the panics of libraries that decode for it. libFuzzer's hook ends the process at
+/// every panic; this one at those whose place is not in a crate of the registry.
+pub fn allow_panics_of_libraries() {
+    let tell = {
+        drop(panic::take_hook());
+        panic::take_hook()
+    };
+    panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map_or("", |place| place.file());
+        if !place.contains("/registry/src/") {
+            tell(panic);
+            std::process::abort();
+        }
+    }));
 }
 
 /// Two parts: the first two bytes are the length of the first, the least byte first.

@@ -141,10 +141,10 @@ pub(super) struct ReadingArgs {
         long,
         value_name = "FORM",
         value_parser = clap::builder::PossibleValuesParser::new(Format::NAMES),
-        env = "TINDERBOX_FORMAT",
+        env = "TINDERBOX_DATA_FORMAT",
         hide_env = true
     )]
-    format: Option<String>,
+    data_format: Option<String>,
     /// Columns of a table: path, label, split, group [default: by their usual names]
     #[arg(long, value_name = "ROLE=NAME,...", env = "TINDERBOX_COLUMNS", hide_env = true)]
     columns: Option<String>,
@@ -302,8 +302,8 @@ impl From<Compute> for commands::Compute {
 
 impl From<ReadingArgs> for Reading {
     fn from(args: ReadingArgs) -> Self {
-        let ReadingArgs { format, columns, group } = args;
-        Self { format: format.as_deref().and_then(Format::named), columns, group }
+        let ReadingArgs { data_format, columns, group } = args;
+        Self { format: data_format.as_deref().and_then(Format::named), columns, group }
     }
 }
 

@@ -147,7 +147,7 @@ pub const FLAGS: &[Flag] = &[
     ),
     flag(
         DATA,
-        "format",
+        "data-format",
         Choice(Format::NAMES),
         "FORM",
         "Form of the data set [default: what is there tells]",
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn every_setting_has_a_flag_and_every_flag_a_setting() {
         let all = Settings {
-            format: Some(Format::Csv),
+            data_format: Some(Format::Csv),
             columns: Some(String::new()),
             group: Some(String::new()),
             lock: Some(String::new()),

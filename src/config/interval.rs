@@ -35,10 +35,10 @@ impl TryFrom<String> for Interval {
             "h" => 3600,
             _ => return Err(bad()),
         };
-        match (number, seconds) {
-            (0 | 1_000_000_000.., _) => Err(bad()),
-            (steps, 0) => Ok(Self::Steps(steps as usize)),
-            (count, seconds) => Ok(Self::Time(Duration::from_secs(count * seconds))),
+        match number.checked_mul(seconds.max(1)) {
+            None | Some(0 | 1_000_000_000..) => Err(bad()),
+            Some(steps) if seconds == 0 => Ok(Self::Steps(steps as usize)),
+            Some(seconds) => Ok(Self::Time(Duration::from_secs(seconds))),
         }
     }
 }
@@ -64,10 +64,12 @@ mod tests {
         assert_eq!(read("12"), Ok(Interval::Steps(12)));
         assert_eq!(read("90s"), Ok(Interval::Time(Duration::from_secs(90))));
         assert_eq!(read("2m"), read("120s"));
-        for bad in ["", "0", "0s", "-3", "5 m", "5d", "s", "1.5m", "99999999999999999999"] {
+        for bad in
+            ["", "0", "0s", "-3", "5 m", "5d", "s", "1.5m", "99999999999999999999", "277778h"]
+        {
             assert!(read(bad).is_err(), "{bad}");
         }
-        for good in ["auto", "7", "30s"] {
+        for good in ["auto", "7", "30s", "999999999s"] {
             assert_eq!(String::from(read(good).unwrap()), good);
         }
     }

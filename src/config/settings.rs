@@ -131,7 +131,7 @@ pub struct Settings {
     /// The data set: a name in the datasets folder, or a path.
     pub dataset: String,
     /// The form of the data set, where what is there does not tell it.
-    pub format: Option<Format>,
+    pub data_format: Option<Format>,
     /// Names of a table's columns: `path=FILE,label=CLASS,split=PART,group=PATIENT`.
     pub columns: Option<String>,
     /// A pattern that finds a sample's group in its path, or the name of a column of groups.
@@ -213,7 +213,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dataset: EMBEDDED.to_owned(),
-            format: None,
+            data_format: None,
             columns: None,
             group: None,
             lock: None,
@@ -266,8 +266,8 @@ impl Settings {
     /// How the data set's files are read.
     #[must_use]
     pub fn reading(&self) -> Reading {
-        let Self { format, columns, group, .. } = self;
-        Reading { format: *format, columns: columns.clone(), group: group.clone() }
+        let Self { data_format, columns, group, .. } = self;
+        Reading { format: *data_format, columns: columns.clone(), group: group.clone() }
     }
 
     /// Compute threads.

@@ -64,7 +64,7 @@ fn what_is_wrong_with_a_table_is_named_with_its_line() {
     tree(&lab, "datasets/t/images", 4);
     let table = |text: &str| {
         lab.write("datasets/t/labels.csv", text);
-        lab.run(&format!("train t --format csv {TRAIN}"))
+        lab.run(&format!("train t --data-format csv {TRAIN}"))
     };
     table("path,label\nimages/red/000.png\n").fails(3, &["line 2"], "a path and a label");
     table("path,label\nimages/red/000.png,\n").fails(3, &["line 2", "label is empty"], "");
@@ -77,7 +77,7 @@ fn what_is_wrong_with_a_table_is_named_with_its_line() {
     );
     lab.run(&format!("train t --columns path {TRAIN}")).fails(2, &["`--columns`"], "label=species");
     lab.write("datasets/t/labels.csv", b"path,label\nimages/red/000.png,caf\xe9\n");
-    lab.run(&format!("train t --format csv {TRAIN}")).fails(3, &["not UTF-8"], "CSV UTF-8");
+    lab.run(&format!("train t --data-format csv {TRAIN}")).fails(3, &["not UTF-8"], "CSV UTF-8");
     // A file that is not there is a sample that does not decode.
     let mut text = "path,label\n".to_owned();
     for class in COLOURS {
@@ -103,14 +103,20 @@ fn an_image_that_a_table_lists_twice_counts_once() {
     }
     let train = |more: &str| {
         lab.write("datasets/t/labels.csv", format!("{text}{more}"));
-        lab.run(&format!("train t --format csv {TRAIN}"))
+        lab.run(&format!("train t --data-format csv {TRAIN}"))
     };
     train("./images/red/000.png,red,train\nimages/red/000.png,red,train\n").good();
     assert_eq!(lab.lock("x").len(), 12);
+    lab.run(&format!("train t --data-format csv {TRAIN} --batch 4 --stop-after 1")).good();
+    lab.run("train --resume x").good();
     let hint = "keep one of the lines";
     let name = "`images/red/000.png`";
     train("images/red/000.png,blue,train\n").fails(3, &[name, "`red`", "`blue`"], hint);
     train("images/red/000.png,red,val\n").fails(3, &[name, "`train`", "`val`"], hint);
+    text = text.replace(",split\n", ",split,person\n").replace("train\n", "train,ada\n");
+    text = text.replace("val\n", "val,ben\n");
+    lab.write("datasets/t/labels.csv", format!("{text}images/red/000.png,red,train,carl\n"));
+    lab.run(&format!("train t --group person {TRAIN}")).fails(3, &[name, "`ada`", "`carl`"], hint);
 }
 
 pub fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {

@@ -10,7 +10,7 @@ use super::{Builder, by_name, in_file, split_named};
 use crate::base::units::list;
 use crate::base::{Error, Result, files, nearest};
 use crate::config::{Format, Reading};
-use crate::data::catalogue::{Dataset, Split};
+use crate::data::catalogue::{Dataset, Sample, Split};
 use crate::data::decode::IMAGE_EXTENSIONS;
 
 /// Names of columns that are known without being told, the most telling first.
@@ -105,41 +105,48 @@ pub(super) fn open(path: &Path, how: &Reading) -> Result<Dataset> {
     for table in &found {
         read(table, &root, how, &mut builder)?;
     }
-    once(&mut builder, path)?;
-    builder.finish(path)
+    let mut dataset = builder.finish(path)?;
+    once(&mut dataset, path)?;
+    Ok(dataset)
 }
 
 /// Leaves out the second line for an image, which would put it into two splits.
 ///
 /// # Errors
-/// If an image has two classes, or two splits.
-fn once(builder: &mut Builder, path: &Path) -> Result<()> {
-    let Builder { names, splits, .. } = builder;
-    let mut seen: HashMap<&str, (Split, u32)> = HashMap::new();
+/// If its lines differ.
+fn once(dataset: &mut Dataset, path: &Path) -> Result<()> {
+    let mut seen: HashMap<&str, (Split, &Sample)> = HashMap::new();
     let mut first = [const { Vec::new() }; 3];
-    for ((split, samples), first) in Split::ALL.into_iter().zip(&*splits).zip(&mut first) {
-        for sample in samples {
-            let before = seen.insert(&sample.key, (split, sample.label));
+    for (split, first) in Split::ALL.into_iter().zip(&mut first) {
+        for sample in dataset.split(split) {
+            let class = |sample: &Sample| dataset.classes[sample.label as usize].clone();
+            let group = |sample: &Sample| sample.group.as_deref().unwrap_or_default().to_owned();
+            let before = seen.insert(&sample.key, (split, sample));
             first.push(before.is_none());
-            let Some((other, label)) = before.filter(|&it| it != (split, sample.label)) else {
-                continue;
-            };
-            let [a, b] = if label == sample.label {
-                [other.name(), split.name()]
-            } else {
-                [label, sample.label].map(|class| names[class as usize].as_str())
-            };
-            return Err(Error::input(format!(
-                "`{}` is listed as `{a}` and as `{b}` in `{}`",
-                sample.key,
-                path.display()
-            ))
-            .hint("an image has one class and one split: keep one of the lines"));
+            let Some((other, before)) = before else { continue };
+            for (a, b) in [
+                (class(before), class(sample)),
+                (other.name().to_owned(), split.name().to_owned()),
+                (group(before), group(sample)),
+            ] {
+                if a != b {
+                    return Err(Error::input(format!(
+                        "`{}` is listed as `{a}` and as `{b}` in `{}`",
+                        sample.key,
+                        path.display()
+                    ))
+                    .hint(
+                        "an image has one class, one split and one group: keep one of the lines",
+                    ));
+                }
+            }
         }
     }
-    for (samples, first) in splits.iter_mut().zip(first) {
-        let mut first = first.into_iter();
-        samples.retain(|_| first.next().unwrap_or(true));
+    for (samples, first) in dataset.splits.iter_mut().zip(first) {
+        if first.contains(&false) {
+            let mut first = first.into_iter();
+            Arc::make_mut(samples).retain(|_| first.next().unwrap_or(true));
+        }
     }
     Ok(())
 }

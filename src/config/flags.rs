@@ -248,6 +248,7 @@ pub const FLAGS: &[Flag] = &[
 mod tests {
     use super::*;
     use crate::config::Settings;
+    use crate::config::table::RECORD;
 
     #[test]
     fn every_setting_has_a_flag_and_every_flag_a_setting() {
@@ -275,6 +276,10 @@ mod tests {
         keys.sort_unstable();
         flags.sort_unstable();
         assert_eq!(keys, flags);
+        assert!(
+            !keys.iter().any(|key| RECORD.contains(key)),
+            "`run.toml` says something else there"
+        );
     }
 
     #[test]

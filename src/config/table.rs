@@ -60,7 +60,7 @@ pub struct Resolved {
 const FORMAT: i64 = 1;
 
 /// What a file says beside settings: `run.toml` is itself a configuration file.
-const RECORD: &[&str] = &["format", "origin", "record"];
+pub(super) const RECORD: &[&str] = &["format", "origin", "record"];
 
 /// Values with where they came from.
 pub type Given = Vec<(String, Value, Origin)>;

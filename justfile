@@ -1,5 +1,6 @@
 # Everything that CI runs
-check: format clippy test-scripts test
+check:
+    .ci/run
 
 # Layout of the code
 format:

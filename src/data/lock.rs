@@ -157,14 +157,12 @@ pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
             missing.push(entry.path.to_owned());
             continue;
         };
-        let class = |index: &usize| word(&dataset.classes[all[*index].label as usize]);
-        let fits = |index: &usize| {
-            class(index) == entry.class
-                && (alike.len() == 1 || bytes_of(&all[*index]) == entry.bytes)
-        };
-        let index = alike.remove(alike.iter().position(fits).unwrap_or(0));
-        let sample = &all[index];
-        let class = class(&index);
+        let class = |index: usize| word(&dataset.classes[all[index].label as usize]);
+        let fits =
+            |&index: &usize| class(index) == entry.class && bytes_of(&all[index]) == entry.bytes;
+        let place = if alike.len() == 1 { None } else { alike.iter().position(fits) };
+        let index = alike.remove(place.unwrap_or(0));
+        let (sample, class) = (&all[index], class(index));
         if class != entry.class {
             return Err(Error::input(format!("`{}` is another class than before", entry.path))
                 .cause(format!("it was `{}` and is `{class}`", entry.class))

@@ -15,7 +15,8 @@ fn look(process: u32) -> Option<[u64; 2]> {
     Some([memory * 1024, files as u64])
 }
 
-fn median(mut values: Vec<u64>) -> u64 {
+fn median(values: impl Iterator<Item = u64>) -> u64 {
+    let mut values: Vec<u64> = values.collect();
     values.sort_unstable();
     values[values.len() / 2]
 }
@@ -42,14 +43,15 @@ fn memory_and_open_files_stay_flat_over_many_epochs() {
     );
     let quarter = samples.len() / 4;
     assert!(quarter >= 10, "only {} looks", samples.len());
-    let of =
-        |range: &[[u64; 2]], what: usize| median(range.iter().map(|look| look[what]).collect());
     let (first, last) = (&samples[..quarter], &samples[samples.len() - quarter..]);
     // Each epoch adds a line to the history: with its copies, while a checkpoint is made, some 1 kB.
-    let [before, after] = [of(first, 0), of(last, 0)];
+    let [before, after] = [first, last].map(|looks| median(looks.iter().map(|look| look[0])));
     assert!(after < before + (4 << 20), "{before} bytes in the first quarter, {after} in the last");
-    let [before, after] = [of(first, 1), of(last, 1)];
-    assert!(after <= before, "{before} open files in the first quarter, {after} in the last");
+    // A slow disk can keep a file or two open at every look of a quarter; a file left open by each
+    // epoch is a hundred more.
+    let [before, after] = [first, last].map(|looks| looks.iter().map(|look| look[1]).min());
+    let (before, after) = (before.unwrap(), after.unwrap());
+    assert!(after <= before + 3, "{before} open files in the first quarter, {after} in the last");
     for folder in ["models/x", "images/x"] {
         assert_eq!(lab.names(folder).len(), 5, "{:?}", lab.names(folder));
     }

@@ -372,30 +372,6 @@ pub fn owner(path: &Path) -> Option<[u32; 2]> {
     }
 }
 
-/// Bytes that this user may still write on the file system of `path`, where it says so.
-#[must_use]
-pub fn free_space(path: &Path) -> Option<u64> {
-    volume(path).map(|[free, _]| free)
-}
-
-/// Bytes that this user may still write on the file system of `path`, and all that it has, where it
-/// says so.
-#[must_use]
-pub fn volume(path: &Path) -> Option<[u64; 2]> {
-    #[cfg(unix)]
-    {
-        let space = rustix::fs::statvfs(path).ok()?;
-        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
-        // Some file systems in user space answer zeros.
-        (space.f_blocks > 0).then(|| [bytes(space.f_bavail), bytes(space.f_blocks)])
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
-}
-
 /// Whether a file's name says that it is not for people: `.DS_Store`, `Thumbs.db`, `__MACOSX`.
 #[must_use]
 pub fn is_hidden(path: &Path) -> bool {

@@ -10,6 +10,7 @@ pub mod log;
 mod pixels;
 pub mod process;
 pub mod signals;
+pub mod space;
 pub mod units;
 
 pub use error::{Error, Fault, Result};

@@ -116,26 +116,18 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
         format!("{} in two splits", plural(found.leaks.len(), "picture is", "pictures are")),
         found.leaks.iter().map(pair).collect(),
     );
-    let torn = &found.torn_groups;
+    let torn = found.torn_groups.iter();
     add(
         true,
         format!("{} in two splits", plural(torn.len(), "group is", "groups are")),
-        torn.iter()
-            .map(|(group, members)| {
-                format!("`{group}`: {} and {}", name(members[0]), name(members[1]))
-            })
-            .collect(),
+        torn.map(|(group, of)| format!("`{group}`: {}", pair(&[of[0], of[1]]))).collect(),
     );
+    let labelled = |index: usize| format!("{} is `{}`", name(index), class(index));
+    let conflicts = found.conflicts.iter();
     add(
         true,
-        format!("{} two labels", plural(found.conflicts.len(), "picture has", "pictures have")),
-        found
-            .conflicts
-            .iter()
-            .map(|[a, b]| {
-                format!("{} is `{}`, {} is `{}`", name(*a), class(*a), name(*b), class(*b))
-            })
-            .collect(),
+        format!("{} two labels", plural(conflicts.len(), "picture has", "pictures have")),
+        conflicts.map(|[a, b]| format!("{}, {}", labelled(*a), labelled(*b))).collect(),
     );
     let missing = found.missing();
     add(

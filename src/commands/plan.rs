@@ -113,22 +113,7 @@ pub fn plan(
     let settings = resolved.settings.clone();
     let model = settings.model.clone();
     let images = dataset.split(Split::Train).len();
-    let is_asked = resolved.origins.get("batch").is_some_and(|origin| *origin != Origin::Default);
-    if let Some(batch) = settings.batch.number().filter(|&batch| is_asked && batch > images) {
-        return Err(Error::usage(format!(
-            "`--batch {batch}` is larger than the {} training images",
-            thousands(images as u64)
-        ))
-        .hint(format!("use `--batch {}` or less", images.max(1))));
-    }
-    if dataset.split(Split::Val).is_empty() {
-        return Err(Error::input(format!(
-            "the data set `{}` is too small to validate",
-            dataset.name
-        ))
-        .cause("every class has one image only")
-        .hint("add images: two of each class are the least, and far too few"));
-    }
+    check_counts(resolved, dataset)?;
     let look = dataset.look();
     let keeps = look.size.filter(|size| size.iter().all(|&side| side <= KEPT_SIZE));
     let model =
@@ -168,6 +153,30 @@ pub fn plan(
         settings,
     };
     Ok((plan, samples))
+}
+
+/// Whether there are images enough for what is asked for.
+fn check_counts(resolved: &Resolved, dataset: &Dataset) -> Result<()> {
+    let images = dataset.split(Split::Train).len();
+    let is_asked = resolved.origins.get("batch").is_some_and(|origin| *origin != Origin::Default);
+    if let Some(batch) =
+        resolved.settings.batch.number().filter(|&batch| is_asked && batch > images)
+    {
+        return Err(Error::usage(format!(
+            "`--batch {batch}` is larger than the {} training images",
+            thousands(images as u64)
+        ))
+        .hint(format!("use `--batch {}` or less", images.max(1))));
+    }
+    if dataset.split(Split::Val).is_empty() {
+        return Err(Error::input(format!(
+            "the data set `{}` is too small to validate",
+            dataset.name
+        ))
+        .cause("every class has one image only")
+        .hint("add images: two of each class are the least, and far too few"));
+    }
+    Ok(())
 }
 
 /// Images in a step, and those whose gradients are computed at once.

@@ -7,7 +7,7 @@ use super::train::Request;
 use super::{Context, choose, output};
 use crate::base::units::plural;
 use crate::base::{Result, files};
-use crate::config::Plan;
+use crate::config::{Augment, Plan};
 use crate::data::{Lock, Order};
 use crate::report::{self, Varied};
 
@@ -47,8 +47,11 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
             "dataset": dataset.name, "augment": preset, "augmentation": augmentation, "picture": path,
         }));
     }
+    // What `auto` leaves alone can be varied all the same.
+    let is_plain = *augment == Augment::None && plan.settings.augmentation.is_empty();
+    let hint = if is_plain { "hint: nothing is varied; try `--augment light`\n" } else { "" };
     output::print(&format!(
-        "{} of `{}` with and without `{how}`\n  picture  {}\n",
+        "{} of `{}` with and without `{how}`\n  picture  {}\n{hint}",
         plural(images.len(), "image", "images"),
         dataset.name,
         path.display()

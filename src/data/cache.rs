@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::decode::{Want, content};
 use super::lock::hex;
-use crate::base::{Pixels, files};
+use crate::base::{Pixels, files, space};
 use crate::config::CacheKind;
 
 /// Where decoded images are kept; one for all splits of a training.
@@ -127,7 +127,7 @@ fn keep(path: &Path, pixels: &Pixels) -> crate::base::Result<()> {
 
 fn has_room(folder: &Path) -> bool {
     let nearest = folder.ancestors().find(|folder| folder.exists());
-    let volume = nearest.and_then(files::volume);
+    let volume = nearest.and_then(space::volume);
     volume.is_none_or(|[free, all]| free > all / FREE_PART)
 }
 

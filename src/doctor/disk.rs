@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Finding;
 use super::places::nearest_existing;
 use crate::base::units::bytes;
-use crate::base::{Error, Result, files};
+use crate::base::{Error, Result, space};
 use crate::config::{Folders, OnDivergence, OptimizerKind, Settings};
 use crate::model::{Shapes, check as check_shapes, spec};
 
@@ -14,7 +14,7 @@ const PICTURES: u64 = 10_000_000;
 
 /// Free space against what runs of the smallest and the largest usual network leave.
 pub fn check(folders: &Folders) -> Finding {
-    let Some(free) = files::free_space(&nearest_existing(&folders.models)) else {
+    let Some(free) = space::free(&nearest_existing(&folders.models)) else {
         return Finding::ok("disk", "free space is not known here");
     };
     let [small, large] = ["cnn", "resnet18"].map(run_bytes);
@@ -38,7 +38,7 @@ pub fn check(folders: &Folders) -> Finding {
 pub fn require(folder: &Path, shapes: &Shapes, settings: &Settings) -> Result<()> {
     let need = needed(shapes, settings);
     let existing = nearest_existing(folder);
-    let Some(free) = files::free_space(&existing).filter(|&free| free < need) else {
+    let Some(free) = space::free(&existing).filter(|&free| free < need) else {
         return Ok(());
     };
     Err(Error::environment(format!("too little space in `{}`", folder.display()))

@@ -18,7 +18,7 @@ pub use known::{Labels, Remote, Set, find, is_known, sets};
 
 use crate::base::lock::Lock;
 use crate::base::units::{bytes, list};
-use crate::base::{Error, Fault, Result, files};
+use crate::base::{Error, Fault, Result, files, space};
 
 /// What a fetch is about to do or has done; for whoever shows it.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +159,7 @@ fn require_space(set: &Set, folder: &Path) -> Result<()> {
     let size = |name: String| files::size(&folder.join(name)).unwrap_or(0);
     let have = |file: &Remote| size(file.name().to_owned()) + size(format!("{}.part", file.name()));
     let needed = set.bytes().saturating_sub(set.files.iter().map(have).sum());
-    match files::free_space(folder) {
+    match space::free(folder) {
         Some(free) if free < needed => {
             Err(Error::failed(format!("no room for `{}` in `{}`", set.name, folder.display()))
                 .cause(format!("{} are to be downloaded, {} are free", bytes(needed), bytes(free)))

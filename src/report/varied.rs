@@ -29,13 +29,16 @@ pub fn varied(images: &[Varied], classes: &[String], how: &str) -> Result<Vec<u8
     for image in images {
         let tile = |pixels, line: Line| Tile { pixels, verdict: Verdict::Open, lines: vec![line] };
         tiles.push(tile(&image.plain, Line::new(names.label(image.class), "")));
-        tiles
-            .extend(image.varied.iter().map(|pixels| tile(pixels, Line::new("varied", "").soft())));
+        tiles.extend(
+            image.varied.iter().zip(1..).map(|(pixels, epoch)| {
+                tile(pixels, Line::new(&format!("epoch {epoch}"), "").soft())
+            }),
+        );
     }
     Sheet {
         title: "Images with and without augmentation",
         below: format!(
-            "{}: on the left as it is evaluated, then as {how} shows it in different epochs",
+            "{}: on the left as it is evaluated, then as {how} shows it in each epoch",
             plural(images.len(), "image", "images")
         ),
         tiles,

@@ -1,21 +1,19 @@
-//! A run's folder, and who writes checkpoints into it while the training goes on.
+//! Who writes checkpoints while the training goes on.
 
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::run::Job;
-use super::snapshot::{Saved, Snapshot};
+use super::folder::RunFolder;
+use super::job::Job;
+use super::rescue::Stage;
+use super::snapshot::Snapshot;
 use super::state::State;
 use crate::base::env::{Stopwatch, sleep};
-use crate::base::lock::Lock;
 use crate::base::units::duration;
-use crate::base::{Error, Result, files};
+use crate::base::{Error, Result};
 use crate::config::{Interval, Plan};
 use crate::events::Reporter;
-use crate::format::{Package, decode, encode};
 use crate::model::Classifier;
 
 /// The longest time between two checkpoints that `auto` allows.
@@ -28,151 +26,6 @@ const SHARE: f64 = 100.0;
 const SLOW: f64 = 1.0;
 /// How often a write that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The folder of a run in `models`.
-#[derive(Clone, Debug)]
-pub struct RunFolder {
-    path: PathBuf,
-    lock: Option<Arc<Lock>>,
-}
-
-impl RunFolder {
-    /// A run in a folder that is there, to be read.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), lock: None }
-    }
-
-    /// The same, held by this process alone until the last copy is dropped. What a killed process
-    /// left half-written in the folder is removed.
-    ///
-    /// # Errors
-    /// If another process holds it, or it cannot be written.
-    pub fn hold(mut self) -> Result<Self> {
-        self.lock = Some(Arc::new(Lock::acquire(&self.path)?));
-        files::remove_torn(&self.path)?;
-        Ok(self)
-    }
-
-    /// The folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The best model's file.
-    #[must_use]
-    pub fn model_file(&self) -> PathBuf {
-        self.path.join("model.safetensors")
-    }
-
-    /// The last complete state's file.
-    #[must_use]
-    pub fn checkpoint_file(&self) -> PathBuf {
-        self.path.join("checkpoint.safetensors")
-    }
-
-    /// Writes the best model.
-    ///
-    /// # Errors
-    /// If it cannot be written; the file before it is untouched.
-    pub fn save_model<M: Classifier>(
-        &self,
-        model: &M,
-        plan: &Plan,
-        scores: serde_json::Value,
-    ) -> Result<()> {
-        self.check_lock()?;
-        let package = Package {
-            lock: Some(plan.dataset_hash.clone()),
-            ..Package::new(model, &plan.classes, &plan.preprocessing, scores)?
-        };
-        files::replace(&self.model_file(), &package.encode()?)
-    }
-
-    /// Writes the checkpoint, and before it the best model where that is asked for.
-    ///
-    /// # Errors
-    /// If one cannot be written; the file before it is untouched.
-    pub fn save<M: Classifier>(&self, what: &Snapshot<M>, plan: &Plan, model: bool) -> Result<()> {
-        self.check_lock()?;
-        if let Some(best) = what.best.as_ref().filter(|_| model) {
-            self.save_model(best, plan, what.now.state.scores())?;
-        }
-        files::replace(&self.checkpoint_file(), &encode(&what.file(plan)?))
-    }
-
-    /// Reads the checkpoint.
-    ///
-    /// # Errors
-    /// If there is none, or it is damaged or something else.
-    pub fn read(&self) -> Result<Saved> {
-        let data = files::read(&self.checkpoint_file())?;
-        decode(&data).and_then(Saved::new).map_err(|error| self.unusable(error))
-    }
-
-    /// The error of a checkpoint, with the name of its file.
-    #[must_use]
-    pub fn unusable(&self, error: Error) -> Error {
-        let error = error.in_file(&self.checkpoint_file());
-        let hint = error.hint.unwrap_or_else(|| {
-            "restore the file from a copy, or start a new run; the `model.safetensors` beside it is a file of its own".to_owned()
-        });
-        Error { hint: Some(hint), ..error }
-    }
-
-    fn check_lock(&self) -> Result<()> {
-        self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
-    }
-}
-
-/// What saves the last complete step where a step does not end after a signal.
-#[derive(Clone, Default)]
-pub struct Rescue(Arc<Mutex<Stage>>);
-
-type Save = Box<dyn FnOnce() -> Result<usize> + Send>;
-
-#[derive(Default)]
-enum Stage {
-    /// Steps are quick, or none has been taken: there is nothing beside the last checkpoint.
-    #[default]
-    Quick,
-    /// What saves the state before the step in progress, and answers its number.
-    Slow(Save),
-    /// The training has seen the signal and saves by itself.
-    Ending,
-}
-
-impl std::fmt::Debug for Rescue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Rescue")
-    }
-}
-
-impl Rescue {
-    fn set(&self, stage: Stage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
-    }
-
-    /// Saves the state of the last complete step and answers its number; none where that is in the
-    /// last checkpoint already, or the training saves by itself.
-    ///
-    /// # Errors
-    /// If it cannot be saved.
-    pub fn save(&self) -> Option<Result<usize>> {
-        let stage = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        match stage {
-            Stage::Slow(save) => Some(save()),
-            Stage::Quick | Stage::Ending => None,
-        }
-    }
-
-    /// Whether the training has seen the signal.
-    #[must_use]
-    pub fn is_ending(&self) -> bool {
-        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Stage::Ending)
-    }
-}
 
 /// What was written, how many seconds it took, and how it ended.
 type Written<M> = (Snapshot<M>, f64, Result<()>);

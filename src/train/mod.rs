@@ -3,11 +3,15 @@
 mod audit;
 mod bad;
 mod checkpoint;
+mod course;
 mod divergence;
+mod folder;
 #[cfg(test)]
 mod gradients;
+mod job;
 mod loss;
 mod meter;
+mod rescue;
 mod run;
 mod snapshot;
 mod state;
@@ -17,9 +21,11 @@ mod tests;
 
 pub use audit::audit_device;
 pub use bad::BadWatch;
-pub use checkpoint::{Rescue, RunFolder};
+pub use course::train;
+pub use folder::RunFolder;
+pub use job::{End, Job, Outcome};
 pub use loss::{Targets, cross_entropy};
-pub use run::{End, Job, Outcome, train};
+pub use rescue::Rescue;
 pub use snapshot::{Point, Saved, Snapshot};
 pub use state::{Bad, EpochRecord, State};
 pub use step::{StepInput, step};

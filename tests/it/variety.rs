@@ -51,6 +51,7 @@ fn a_picture_shows_images_with_and_without() {
     assert_eq!(shown["augmentation"]["policy"], "trivial");
     assert!(lab.read("images/colours-augmented.png").len() > 10_000);
     assert_eq!(lab.names("models"), Vec::<String>::new(), "nothing is trained");
+    lab.run("datasets show colours --augment none").good().shows(&["hint: nothing is varied"]);
     lab.run("datasets show colours --resume x").fails_usage("--resume");
 }
 

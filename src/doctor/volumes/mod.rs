@@ -235,9 +235,11 @@ impl<'a> Place<'a> {
             }
             // Docker makes a missing folder as root.
             (true, Some(([0, _], _))) => format!(
-                "on the host: sudo chown \"$(id -u):$(id -g)\" {name}; then run with --user \"$(id -u):$(id -g)\""
+                "on the host: sudo chown \"$(id -u):$(id -g)\" {name}; then run with --user \"$(id -u):$(id -g)\", or compose with TINDERBOX_UID=$(id -u) TINDERBOX_GID=$(id -g)"
             ),
-            (true, Some(([owner, group], _))) => format!("run with --user {owner}:{group}"),
+            (true, Some(([owner, group], _))) => format!(
+                "run with --user {owner}:{group}, or compose with TINDERBOX_UID={owner} TINDERBOX_GID={group}"
+            ),
             (true, None) => format!("on the host: chmod u+rwx {name}; with SELinux add `:z` to the -v"),
         };
         self.wrong(format!("{error}{whose}")).fix(fix)

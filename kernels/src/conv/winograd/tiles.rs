@@ -3,6 +3,7 @@
 // Loops over several arrays of registers at once: indices say it, iterators would hide it.
 #![allow(clippy::needless_range_loop)]
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Matrices};
@@ -201,19 +202,21 @@ impl Read<'_> {
         done: usize,
     ) -> [S::V; PIXELS] {
         let left = self.images.channels - done;
-        // SAFETY: as the caller promises.
+        // Not an array of zeros: where the compiler saves space it clears that with a call, for each tile.
+        let mut registers = MaybeUninit::<[S::V; PIXELS]>::uninit();
+        let d = registers.as_mut_ptr().cast::<S::V>();
+        // SAFETY: as the caller promises; each of the registers is written.
         unsafe {
-            let mut d = [S::splat(0.0); PIXELS];
             if left >= LANES {
                 for i in 0..PIXELS {
-                    d[i] = S::load(pointers[i].add(done));
+                    d.add(i).write(S::load(pointers[i].add(done)));
                 }
             } else {
                 for i in 0..PIXELS {
-                    d[i] = S::load_first(pointers[i].add(done), left);
+                    d.add(i).write(S::load_first(pointers[i].add(done), left));
                 }
             }
-            d
+            registers.assume_init()
         }
     }
 }

@@ -23,7 +23,7 @@ from common import positive
 
 HERE = Path(__file__).resolve().parent
 OURS = "tinderbox"
-PIL = "torchvision pil,"
+PIL = "torchvision pil"
 LIMIT_S = 1800
 # What torchvision has: workers, and who decodes.
 SETTINGS = [(workers, decoder) for decoder in ("pil", "torchvision") for workers in (0, 1, 2, 3)]
@@ -109,7 +109,7 @@ def prepared(root, make):
 
 
 def compare(row, root, args):
-    """A line of the table; every round has all contenders once."""
+    """A line of the table; the first round has all contenders once, later ones those that can be the fastest."""
     entrants = {OURS: lambda: ours(root, (*row.flags, "--batch", str(row.batch)), args)}
     for workers, decoder in SETTINGS:
         flags = ["--workers", str(workers), "--decoder", decoder]
@@ -134,12 +134,15 @@ def compare(row, root, args):
     middle = {name: statistics.median(found) for name, found in speeds.items() if found}
 
     def beside(names):
-        name = max(names, key=middle.get)
+        name = max((name for name in names if name in middle), key=middle.get, default=None)
+        if name is None or OURS not in middle:
+            return "- | -"
         return f"{middle[name]:,.0f} ({name}) | {middle[OURS] / middle[name]:.2f}"
 
-    pil = beside(name for name in middle if name.startswith(PIL))
-    fastest = beside(name for name in middle if name != OURS)
-    return f"| {row.title} | {middle[OURS]:,.0f} | {pil} | {row.must} | {row.aim} | {fastest} |"
+    peers = [name for name in entrants if name != OURS]
+    speed = f"{middle[OURS]:,.0f}" if OURS in middle else "-"
+    pil = beside(name for name in peers if name.startswith(PIL))
+    return f"| {row.title} | {speed} | {pil} | {row.must} | {row.aim} | {beside(peers)} |"
 
 
 def ours(root, flags, args, first=False):

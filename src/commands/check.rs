@@ -120,7 +120,8 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
     add(
         true,
         format!("{} in two splits", plural(torn.len(), "group is", "groups are")),
-        torn.map(|(group, of)| format!("`{group}`: {}", pair(&[of[0], of[1]]))).collect(),
+        torn.map(|(group, members)| format!("`{group}`: {}", pair(&[members[0], members[1]])))
+            .collect(),
     );
     let labelled = |index: usize| format!("{} is `{}`", name(index), class(index));
     let conflicts = found.conflicts.iter();

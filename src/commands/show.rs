@@ -7,7 +7,7 @@ use super::train::Request;
 use super::{Context, choose, output};
 use crate::base::units::plural;
 use crate::base::{Result, files};
-use crate::config::{Augment, Plan};
+use crate::config::{Augmentation, Plan};
 use crate::data::{Lock, Order};
 use crate::report::{self, Varied};
 
@@ -47,8 +47,7 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
             "dataset": dataset.name, "augment": preset, "augmentation": augmentation, "picture": path,
         }));
     }
-    // What `auto` leaves alone can be varied all the same.
-    let is_plain = *augment == Augment::None && plan.settings.augmentation.is_empty();
+    let is_plain = *augmentation == Augmentation::NONE;
     let hint = if is_plain { "hint: nothing is varied; try `--augment light`\n" } else { "" };
     output::print(&format!(
         "{} of `{}` with and without `{how}`\n  picture  {}\n{hint}",

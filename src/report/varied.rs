@@ -29,16 +29,14 @@ pub fn varied(images: &[Varied], classes: &[String], how: &str) -> Result<Vec<u8
     for image in images {
         let tile = |pixels, line: Line| Tile { pixels, verdict: Verdict::Open, lines: vec![line] };
         tiles.push(tile(&image.plain, Line::new(names.label(image.class), "")));
-        tiles.extend(
-            image.varied.iter().zip(1..).map(|(pixels, epoch)| {
-                tile(pixels, Line::new(&format!("epoch {epoch}"), "").soft())
-            }),
-        );
+        tiles.extend(image.varied.iter().zip(1..).map(|(pixels, number)| {
+            tile(pixels, Line::new(format!("variant {number}"), "").soft())
+        }));
     }
     Sheet {
         title: "Images with and without augmentation",
         below: format!(
-            "{}: on the left as it is evaluated, then as {how} shows it in each epoch",
+            "{}: on the left as it is evaluated, then as {how} may show it",
             plural(images.len(), "image", "images")
         ),
         tiles,

@@ -102,8 +102,10 @@ impl RunFolder {
         Error { hint: Some(hint), ..error }
     }
 
+    /// Whether this process still holds the folder.
+    ///
     /// # Errors
-    /// If another process has taken the folder over.
+    /// If it does not.
     pub(super) fn check_lock(&self) -> Result<()> {
         self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
     }

@@ -53,7 +53,7 @@ impl Job {
 /// Why a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It is complete, or its patience is.
+    /// It is complete, or its patience is at an end.
     Finished,
     /// A signal came.
     Signal(u8),

@@ -3,7 +3,6 @@
 mod audit;
 mod bad;
 mod checkpoint;
-mod course;
 mod divergence;
 mod folder;
 #[cfg(test)]
@@ -18,14 +17,15 @@ mod state;
 mod step;
 #[cfg(test)]
 mod tests;
+mod training;
 
 pub use audit::audit_device;
 pub use bad::BadWatch;
-pub use course::train;
 pub use folder::RunFolder;
 pub use job::{End, Job, Outcome};
 pub use loss::{Targets, cross_entropy};
 pub use rescue::Rescue;
+pub use run::train;
 pub use snapshot::{Point, Saved, Snapshot};
 pub use state::{Bad, EpochRecord, State};
 pub use step::{StepInput, step};

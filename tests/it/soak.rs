@@ -12,7 +12,7 @@ fn look(process: u32) -> Option<[u64; 2]> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let memory: u64 = line.split_whitespace().next()?.parse().ok()?;
     let files = fs::read_dir(format!("/proc/{process}/fd")).ok()?.count();
-    Some([memory * 1024, files as u64])
+    (files > 0).then_some([memory * 1024, files as u64])
 }
 
 fn median(values: impl Iterator<Item = u64>) -> u64 {

@@ -228,19 +228,10 @@ impl<'a> Place<'a> {
         let fix = match (self.around.image, others) {
             _ if error.fault == Fault::Failed => error.hint.clone().unwrap_or_default(),
             (false, _) => format!("make it writable for you, or {}", self.name_it(name)),
-            // Root inside is whoever started the engine.
-            (true, Some(([0, _], _))) if self.around.mapped => "run with --user 0:0".to_owned(),
-            (true, Some(([NOBODY, _], _))) => {
-                "its owner is unknown in here: run with --userns host (docker) or --userns keep-id (podman)".to_owned()
+            (true, Some((owner, _))) => way_in(owner, self.around.mapped, name),
+            (true, None) => {
+                format!("on the host: chmod u+rwx {name}; with SELinux add `:z` to the -v")
             }
-            // Docker makes a missing folder as root.
-            (true, Some(([0, _], _))) => format!(
-                "on the host: sudo chown \"$(id -u):$(id -g)\" {name}; then run with --user \"$(id -u):$(id -g)\", or compose with TINDERBOX_UID=$(id -u) TINDERBOX_GID=$(id -g)"
-            ),
-            (true, Some(([owner, group], _))) => format!(
-                "run with --user {owner}:{group}, or compose with TINDERBOX_UID={owner} TINDERBOX_GID={group}"
-            ),
-            (true, None) => format!("on the host: chmod u+rwx {name}; with SELinux add `:z` to the -v"),
         };
         self.wrong(format!("{error}{whose}")).fix(fix)
     }
@@ -318,4 +309,20 @@ pub fn explain_missing(
     }
     let hint = finding.fix.filter(|_| finding.verdict != Verdict::Ok).or(error.hint.clone());
     Error { cause: Some(causes.join("; ")), hint, ..error }
+}
+
+/// How a container gets to write into the folder `name` that belongs to others; `mapped` says that
+/// users in here have other numbers outside.
+fn way_in([owner, group]: [u32; 2], mapped: bool, name: &str) -> String {
+    match owner {
+        NOBODY => "its owner is unknown in here: run with --userns host (docker) or --userns keep-id (podman)".to_owned(),
+        // Docker makes a missing folder as root. Where users are mapped, root in here is whoever
+        // started the engine.
+        0 if !mapped => format!(
+            "on the host: sudo chown \"$(id -u):$(id -g)\" {name}; then run with --user \"$(id -u):$(id -g)\", or compose with TINDERBOX_UID=$(id -u) TINDERBOX_GID=$(id -g)"
+        ),
+        _ => format!(
+            "run with --user {owner}:{group}, or compose with TINDERBOX_UID={owner} TINDERBOX_GID={group}"
+        ),
+    }
 }

@@ -167,6 +167,19 @@ fn what_cannot_be_written_is_told() {
 }
 
 #[test]
+fn a_folder_of_others_is_answered_with_who_to_be() {
+    for (owner, mapped, said) in [
+        ([1001, 50], false, "--user 1001:50, or compose with TINDERBOX_UID=1001 TINDERBOX_GID=50"),
+        ([0, 0], true, "--user 0:0, or compose with TINDERBOX_UID=0 TINDERBOX_GID=0"),
+        ([0, 0], false, "sudo chown \"$(id -u):$(id -g)\" models; then run with --user"),
+        ([NOBODY, NOBODY], true, "--userns host (docker) or --userns keep-id (podman)"),
+    ] {
+        let fix = way_in(owner, mapped, "models");
+        assert!(fix.contains(said), "{owner:?} {mapped}: {fix}");
+    }
+}
+
+#[test]
 fn a_missing_data_set_is_looked_for_elsewhere() {
     let container = Container::with(&["models/pets/cat/1.jpg"]);
     let error = Error::input("no data set `pets`").cause("there are none").hint("look");

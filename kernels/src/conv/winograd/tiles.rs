@@ -202,7 +202,8 @@ impl Read<'_> {
         done: usize,
     ) -> [S::V; PIXELS] {
         let left = self.images.channels - done;
-        // Not an array of zeros: where the compiler saves space it clears that with a call, for each tile.
+        // Not an array of zeros: the `dist` profile would clear that by a call, for every tile and
+        // every sixteen channels.
         let mut registers = MaybeUninit::<[S::V; PIXELS]>::uninit();
         let d = registers.as_mut_ptr().cast::<S::V>();
         // SAFETY: as the caller promises; each of the registers is written.

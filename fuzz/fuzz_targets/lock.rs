@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let mut dataset = DATASET.clone();
     let all = dataset.samples().count();
-    if let Ok(changes) = lock::apply(&mut dataset, &text, true) {
+    if let Ok(changes) = lock::apply(&mut dataset, &text, |_| true) {
         assert_eq!(dataset.samples().count() + changes.added.len(), all);
     }
     let _ = (lock::hash_of(&text), lock::learned_contents(&text));

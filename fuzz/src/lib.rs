@@ -60,7 +60,7 @@ impl Lab {
         }
         let samples = dataset.splits.clone().map(|split| Samples::new(split, classes));
         let text = Lock::of(&dataset).text(&dataset, &samples, None);
-        let changes = lock::apply(&mut dataset.clone(), &text, false).expect("its own lock fits");
+        let changes = lock::apply(&mut dataset.clone(), &text, |_| false).expect("its own lock fits");
         assert_eq!(changes, lock::Changes::default());
     }
 }

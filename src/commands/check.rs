@@ -154,6 +154,11 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
         format!("{} empty", plural(dataset.empty.len(), "class folder is", "class folders are")),
         dataset.empty.clone(),
     );
+    lines.extend(dataset.left_out.iter().map(|(what, names)| Line {
+        fails: false,
+        said: format!("{} left out, {what}", thousands(names.len() as u64)),
+        examples: names.clone(),
+    }));
     lines.extend(repeats(found, name));
     lines.retain(|line| !line.examples.is_empty());
     lines.sort_by_key(|line| !line.fails);
@@ -262,6 +267,7 @@ fn object(
         "classes": dataset.classes.iter().zip(&found.counts).map(class).collect::<Vec<_>>(),
         "sizes": found.sizes, "aspects": found.aspects, "mean": found.mean, "std": found.std,
         "bad": found.bad.iter().map(bad).collect::<Vec<_>>(),
+        "left_out": dataset.left_out,
         "leaks": pairs(&found.leaks),
         "conflicts": pairs(&found.conflicts),
         "torn_groups": found.torn_groups.iter().map(|(group, members)| {

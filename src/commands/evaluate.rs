@@ -70,27 +70,31 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         ));
     }
     let leaks = if matches!(split, "train" | "val") {
-        Vec::new()
+        Some(Vec::new())
     } else {
         leaks(&file, package.lock.as_deref().filter(|_| !options.allow_leak), &samples)?
     };
+    if leaks.is_none() {
+        out.say("warning: whether the model was trained on these images is not known: no `dataset.lock` lies beside it");
+    }
+    let found = leaks.as_deref().unwrap_or_default();
     if !options.allow_leak && matches!(options.split.as_deref(), None | Some("test")) {
-        refuse(&leaks, samples.len())?;
+        refuse(found, samples.len())?;
     }
     let scores = scores(&answers, &package.classes);
     if context.json {
         return print_json(&json!({
             "model": file, "dataset": dataset.name, "split": split, "scores": scores, "bad": names.len(),
-            "leaks": leaks.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+            "leaks": leaks.as_ref().map(|_| found.iter().map(|(path, _)| path).collect::<Vec<_>>()),
         }));
     }
     print(&table(&scores, &dataset.name, split))?;
-    if leaks.is_empty() {
+    if found.is_empty() {
         return Ok(());
     }
     print(&format!(
         "\nno test: the model was trained on {} of these images\n",
-        thousands(leaks.len() as u64)
+        thousands(found.len() as u64)
     ))
 }
 
@@ -128,7 +132,7 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
             let complete = Split::ALL.iter().all(|&split| !dataset.split(split).is_empty());
             let lock = file.with_file_name("dataset.lock");
             if !complete && lock.is_file() && options.split.as_deref() != Some("all") {
-                lock::apply(&mut dataset, &files::read_text(&lock)?, false)?;
+                lock::apply(&mut dataset, &files::read_text(&lock)?, |_| false)?;
             } else {
                 add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
             }
@@ -137,14 +141,18 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
     Ok(dataset)
 }
 
-/// The images that the model was trained or chosen on, by what their files hold. `hash` is that of the
-/// lock which the model was trained with.
+/// The images that the model was trained or chosen on, by what their files hold; none where there is no
+/// lock that tells. `hash` is that of the lock which the model was trained with.
 ///
 /// # Errors
 /// If the lock beside the model is another one.
-fn leaks(file: &Path, hash: Option<&str>, samples: &Samples) -> Result<Vec<(String, String)>> {
+fn leaks(
+    file: &Path,
+    hash: Option<&str>,
+    samples: &Samples,
+) -> Result<Option<Vec<(String, String)>>> {
     let lock = file.with_file_name("dataset.lock");
-    let Ok(text) = files::read_text(&lock) else { return Ok(Vec::new()) };
+    let Ok(text) = files::read_text(&lock) else { return Ok(None) };
     if hash.is_some_and(|hash| lock::hash_of(&text) != hash) {
         return Err(Error::input(format!("`{}` is not that of the model", lock.display()))
             .cause("it lists other images, or other splits, than the model was trained with")
@@ -156,7 +164,7 @@ fn leaks(file: &Path, hash: Option<&str>, samples: &Samples) -> Result<Vec<(Stri
         let twin = learned.get(&samples.content(index).map(lock::hex)?)?;
         Some((sample.key.to_string(), twin.clone()))
     };
-    Ok((0..samples.len() as u32).filter_map(of).collect())
+    Ok(Some((0..samples.len() as u32).filter_map(of).collect()))
 }
 
 /// Figures on images that were learned are no test.

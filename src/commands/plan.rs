@@ -1,6 +1,6 @@
 //! What the settings leave open is decided by the data: from resolved settings to a frozen plan.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::fetch::with_way;
@@ -12,7 +12,7 @@ use crate::config::{
     Settings,
 };
 use crate::data::{
-    Cache, Dataset, Lock, Look, Order, Samples, Split, Want, Work, add_missing_splits,
+    Cache, Dataset, Lock, Look, Order, Sample, Samples, Split, Want, Work, add_missing_splits,
     apply_together, lock, open, statistics,
 };
 use crate::format::locate_run;
@@ -70,32 +70,56 @@ pub fn open_split(
 ) -> Result<(Dataset, Vec<String>)> {
     let mut dataset = open(&settings.dataset, folders, &settings.reading())
         .map_err(|error| with_way(error, &settings.dataset, folders))?;
-    let named = settings.lock.as_deref().filter(|_| own.is_none());
-    let named = named.map(|run| locate_run(run, &folders.models)).transpose()?;
-    let named = named.map(|folder| folder.join("dataset.lock"));
-    if let Some(path) = named.as_deref().or(own) {
+    if let Some(path) = own {
         let text = files::read_text(path)?;
-        let changes = lock::apply(&mut dataset, &text, named.is_some())?;
-        let mut said = Vec::new();
-        for (names, what) in [
-            (&changes.changed, "other than when the split was made"),
-            (&changes.added, "not in that split and left out"),
-        ] {
-            if !names.is_empty() {
-                let count = plural(names.len(), "image is", "images are");
-                said.push(format!("{count} {what}: {}", list(names, 3)));
-            }
+        let since = files::modified(path).unwrap_or_default();
+        let is_newer = |sample: &Sample| {
+            sample
+                .file()
+                .and_then(|path: PathBuf| files::modified(&path))
+                .is_none_or(|time| time > since)
+        };
+        let changes = lock::apply(&mut dataset, &text, is_newer)?;
+        if !changes.changed.is_empty() {
+            let count = plural(changes.changed.len(), "image is", "images are");
+            return Err(Error::input("the data are not those that the run was trained on")
+                .cause(format!("{count} other than then: {}", list(&changes.changed, 3)))
+                .hint("restore the files, or start a new run"));
+        }
+        dataset.known = lock::contents(&text);
+        return Ok((dataset, left_out(&changes.added)));
+    }
+    if let Some(run) = &settings.lock {
+        let path = locate_run(run, &folders.models)?.join("dataset.lock");
+        let changes = lock::apply(&mut dataset, &files::read_text(&path)?, |_| true)?;
+        let mut said = left_out(&changes.added);
+        if !changes.changed.is_empty() {
+            let count = plural(changes.changed.len(), "image is", "images are");
+            let names = list(&changes.changed, 3);
+            said.push(format!("{count} other than when the split was made: {names}"));
         }
         return Ok((dataset, said));
     }
     let _ = apply_together(folders, &mut dataset);
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
-    let mut said = Vec::new();
-    if !dataset.empty.is_empty() {
-        let count = plural(dataset.empty.len(), "class folder is", "class folders are");
-        said.push(format!("{count} empty and left out: {}", list(&dataset.empty, 3)));
+    let mut said = dataset.notes();
+    let torn = dataset.torn_groups();
+    if !torn.is_empty() {
+        let names: Vec<&str> = torn.iter().map(|(group, _)| group.as_str()).collect();
+        said.push(format!(
+            "{} in two splits, so that scores are too good: {}; `tinderbox datasets check` shows them",
+            plural(torn.len(), "group is", "groups are"),
+            list(&names, 3)
+        ));
     }
     Ok((dataset, said))
+}
+
+/// What there is to say of images that a split does not know.
+fn left_out(added: &[String]) -> Vec<String> {
+    let count = plural(added.len(), "image is", "images are");
+    let said = format!("{count} not in that split and left out: {}", list(added, 3));
+    if added.is_empty() { Vec::new() } else { vec![said] }
 }
 
 /// The plan for training on `dataset`, whose lock is `lock`, on a device, and the samples of its
@@ -122,6 +146,7 @@ pub fn plan(
     let cache = Cache::open(settings.cache, models, memory::total());
     let samples =
         dataset.splits.clone().map(|split| Samples::cached(split, dataset.classes.len(), &cache));
+    samples.iter().zip(&dataset.known).for_each(|(split, known)| split.expect(known));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
     samples.iter().try_for_each(|split| split.check_classes(Want::input(&preprocessing)))?;
     let augment = augment(settings.augment, keeps.is_some(), look);
@@ -173,8 +198,10 @@ fn check_counts(resolved: &Resolved, dataset: &Dataset) -> Result<()> {
             "the data set `{}` is too small to validate",
             dataset.name
         ))
-        .cause("every class has one image only")
-        .hint("add images: two of each class are the least, and far too few"));
+        .cause("no class has images to spare: a single one, or a single group of them")
+        .hint(
+            "add images: some of each class, and of other groups, are needed, or a folder `val`",
+        ));
     }
     Ok(())
 }

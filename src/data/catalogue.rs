@@ -1,5 +1,6 @@
 //! What a data set holds: classes, and for each split its samples. Nothing is decoded here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sources::{self, Archive};
 use super::{decode, embedded, groups};
 use crate::base::draw::{Purpose, permutation};
-use crate::base::units::list;
+use crate::base::units::{list, plural, thousands};
 use crate::base::{Error, Pixels, Result, files, nearest};
 use crate::config::{Folders, Reading};
 
@@ -61,6 +62,15 @@ impl Sample {
             Source::Below(root) => Some(root.join(&*self.key)),
             Source::File(path) => Some(path.clone()),
             Source::Part(..) | Source::Memory(..) => None,
+        }
+    }
+
+    /// The file that its pixels are in, its own or an archive.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match &self.source {
+            Source::Part(archive, ..) => Some(archive.path().to_owned()),
+            _ => self.path(),
         }
     }
 
@@ -125,8 +135,11 @@ impl Store {
     }
 }
 
+/// Names of files and folders that are left out, by what they are: `without a label`.
+pub type LeftOut = BTreeMap<&'static str, Vec<String>>;
+
 /// A data set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dataset {
     /// Its name: the folder's.
     pub name: String,
@@ -138,6 +151,10 @@ pub struct Dataset {
     pub single_tree: bool,
     /// Class folders that are empty and therefore left out.
     pub empty: Vec<String>,
+    /// What else is left out, by what it is.
+    pub left_out: LeftOut,
+    /// By split, what the file of each sample held once, where a lock tells; empty where none does.
+    pub known: [Vec<Option<[u8; 16]>>; 3],
     /// The samples of each split, indexed by [`Split`]; empty where there is no such split.
     pub splits: [Arc<Vec<Sample>>; 3],
 }
@@ -183,10 +200,29 @@ impl Dataset {
         self.splits.iter_mut().flat_map(|split| Arc::make_mut(split).iter_mut())
     }
 
+    /// The split of each of [`Dataset::samples`].
+    pub fn split_of_each(&self) -> impl Iterator<Item = Split> {
+        let each = |split| std::iter::repeat_n(split, self.split(split).len());
+        Split::ALL.into_iter().flat_map(each)
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What is left out, in words.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let empty = (!self.empty.is_empty()).then(|| {
+            let count = plural(self.empty.len(), "class folder is", "class folders are");
+            format!("{count} empty and left out: {}", list(&self.empty, 3))
+        });
+        let others = self.left_out.iter().map(|(what, names)| {
+            format!("{} left out, {what}: {}", thousands(names.len() as u64), list(names, 3))
+        });
+        empty.into_iter().chain(others).collect()
     }
 
     /// Size and colour, from the headers of at most 64 training images.
@@ -279,9 +315,17 @@ pub fn available(folders: &Folders) -> Result<Vec<String>> {
 fn check(dataset: &Dataset) -> Result<()> {
     let place = dataset.path.as_deref().unwrap_or(Path::new(&dataset.name)).display();
     if dataset.classes.len() < 2 {
+        let table = dataset.path.as_deref().and_then(sources::table_in);
+        let hint = match table {
+            Some(table) => format!(
+                "to read `{}`, say which columns it has: `--columns path=NAME,label=NAME`",
+                table.display()
+            ),
+            None => "a classifier needs two classes or more: one folder each".to_owned(),
+        };
         return Err(Error::input(format!("the data set `{place}` has only one class"))
             .cause(format!("found {}", list(&dataset.classes, 1)))
-            .hint("a classifier needs two classes or more: one folder each"));
+            .hint(hint));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::config::Preprocessing;
 
 /// The names of files that are taken for images.
 pub const IMAGE_EXTENSIONS: &[&str] =
-    &["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "qoi"];
+    &["png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff", "qoi"];
 
 /// Bounds on what one image may cost: a file of this size, these sides, this memory.
 pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;

@@ -53,7 +53,6 @@ pub fn open() -> Dataset {
         name: NAME.to_owned(),
         path: None,
         single_tree: false,
-        empty: Vec::new(),
         classes: CLASSES.map(str::to_owned).to_vec(),
         splits: [
             (0..train).map(|i| sample(i, "train", 0, TRAIN_PER_CLASS)).collect::<Vec<_>>(),
@@ -61,6 +60,7 @@ pub fn open() -> Dataset {
             (train..images).map(|i| sample(i, "test", train, TEST_PER_CLASS)).collect(),
         ]
         .map(Arc::new),
+        ..Dataset::default()
     }
 }
 

@@ -1,8 +1,10 @@
 //! What must stay together: samples of one patient, video or camera.
 
+use std::collections::BTreeMap;
+
 use regex_lite::Regex;
 
-use super::catalogue::Dataset;
+use super::catalogue::{Dataset, Split};
 use crate::base::{Error, Result};
 use crate::config::Reading;
 
@@ -38,6 +40,21 @@ pub(super) fn find(dataset: &mut Dataset, how: &Reading) -> Result<()> {
         .hint(format!("paths are like `{example}`")))
 }
 
+impl Dataset {
+    /// Groups that are in more than one split, with the number of one sample of each.
+    #[must_use]
+    pub fn torn_groups(&self) -> Vec<(String, Vec<usize>)> {
+        let mut groups: BTreeMap<&str, BTreeMap<Split, usize>> = BTreeMap::new();
+        for (index, (sample, split)) in self.samples().zip(self.split_of_each()).enumerate() {
+            if let Some(group) = &sample.group {
+                groups.entry(group).or_default().entry(split).or_insert(index);
+            }
+        }
+        let torn = groups.into_iter().filter(|(_, splits)| splits.len() > 1);
+        torn.map(|(group, splits)| (group.to_owned(), splits.into_values().collect())).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -57,8 +74,8 @@ mod tests {
             path: None,
             classes: vec!["a".to_owned()],
             single_tree: true,
-            empty: Vec::new(),
             splits: [Arc::new(keys.iter().map(sample).collect()), Arc::default(), Arc::default()],
+            ..Dataset::default()
         }
     }
 

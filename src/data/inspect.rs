@@ -62,10 +62,7 @@ pub fn inspect(dataset: &Dataset, done: impl Fn(usize) + Sync) -> Findings {
             seen
         })
         .collect();
-    let splits: Vec<Split> = Split::ALL
-        .into_iter()
-        .flat_map(|split| std::iter::repeat_n(split, dataset.split(split).len()))
-        .collect();
+    let splits: Vec<Split> = dataset.split_of_each().collect();
     let mut findings =
         Findings { counts: vec![[0; 3]; dataset.classes.len()], ..Findings::default() };
     for (sample, &split) in samples.iter().zip(&splits) {
@@ -73,7 +70,7 @@ pub fn inspect(dataset: &Dataset, done: impl Fn(usize) + Sync) -> Findings {
     }
     findings.measure(&seen);
     findings.compare(&samples, &splits, seen);
-    findings.find_torn_groups(&samples, &splits);
+    findings.torn_groups = dataset.torn_groups();
     findings
 }
 
@@ -166,19 +163,6 @@ impl Findings {
                 }
             }
         }
-    }
-
-    fn find_torn_groups(&mut self, samples: &[&Sample], splits: &[Split]) {
-        let mut groups: BTreeMap<&str, BTreeMap<Split, usize>> = BTreeMap::new();
-        for (index, sample) in samples.iter().enumerate() {
-            if let Some(group) = &sample.group {
-                groups.entry(group).or_default().entry(splits[index]).or_insert(index);
-            }
-        }
-        let torn = groups.into_iter().filter(|(_, splits)| splits.len() > 1);
-        self.torn_groups = torn
-            .map(|(group, splits)| (group.to_owned(), splits.into_values().collect()))
-            .collect();
     }
 
     /// How many pictures are copies of another one.

@@ -86,6 +86,7 @@ struct Entry<'a> {
     split: Split,
     class: &'a str,
     bytes: u64,
+    group: &'a str,
     content: &'a str,
     path: &'a str,
 }
@@ -98,8 +99,9 @@ fn lines(text: &str) -> impl Iterator<Item = Option<Entry<'_>>> {
         let split = parts.next()?;
         let split = Split::ALL.into_iter().find(|known| known.name() == split)?;
         let (class, bytes) = (parts.next()?, parts.next()?.parse().ok()?);
-        let content = if columns == 6 { parts.nth(1)? } else { NONE };
-        Some(Entry { split, class, bytes, content, path: parts.next()? })
+        let [group, content] =
+            if columns == 6 { [parts.next()?, parts.next()?] } else { [NONE; 2] };
+        Some(Entry { split, class, bytes, group, content, path: parts.next()? })
     })
 }
 
@@ -127,13 +129,17 @@ pub struct Changes {
     pub added: Vec<String>,
 }
 
-/// Puts a data set into the splits and the order of a lock. Where `read` is set, files whose
-/// content the lock tells are read and compared with it.
+/// Puts a data set into the splits, the order and the groups of a lock. The files of samples that
+/// are `suspect` are read and compared with the content that the lock tells.
 ///
 /// # Errors
 /// If the lock is damaged or of a version that is not known, or a sample of it is gone or has
 /// another class.
-pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
+pub fn apply(
+    dataset: &mut Dataset,
+    text: &str,
+    suspect: impl Fn(&Sample) -> bool + Sync,
+) -> Result<Changes> {
     let all: Vec<Sample> = dataset.samples().cloned().collect();
     // Different names can look alike in a lock: no line breaks in them, and nothing but UTF-8.
     let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(all.len());
@@ -169,7 +175,11 @@ pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
                 .hint("restore the data, or train without `--lock`"));
         }
         compared.push((index, entry));
-        splits[entry.split as usize].push(sample.clone());
+        let mut sample = sample.clone();
+        if entry.group != NONE {
+            sample.group = Some(entry.group.into());
+        }
+        splits[entry.split as usize].push(sample);
     }
     if !missing.is_empty() {
         return Err(Error::input(format!(
@@ -183,7 +193,7 @@ pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
     let is_changed = |(index, entry): &(usize, Entry)| {
         let sample = &all[*index];
         let differs = bytes_of(sample) != entry.bytes
-            || read && entry.content != NONE && content_of(sample) != entry.content;
+            || entry.content != NONE && suspect(sample) && content_of(sample) != entry.content;
         differs.then(|| entry.path.to_owned())
     };
     let changed = compared.par_iter().filter_map(is_changed).collect();
@@ -192,6 +202,18 @@ pub fn apply(dataset: &mut Dataset, text: &str, read: bool) -> Result<Changes> {
     added.sort_unstable();
     dataset.splits = splits.map(Arc::new);
     Ok(Changes { changed, added })
+}
+
+/// By split, the content of each sample, where it is told.
+#[must_use]
+pub fn contents(text: &str) -> [Vec<Option<[u8; 16]>>; 3] {
+    let mut contents = [const { Vec::new() }; 3];
+    for entry in entries(text) {
+        let number =
+            u128::from_str_radix(entry.content, 16).ok().filter(|_| entry.content.len() == 32);
+        contents[entry.split as usize].push(number.map(u128::to_be_bytes));
+    }
+    contents
 }
 
 /// The contents of the samples that a model was trained or chosen on.
@@ -257,8 +279,8 @@ mod tests {
             path: None,
             classes: vec!["a".to_owned(), "b\t".to_owned()],
             single_tree: true,
-            empty: Vec::new(),
             splits: [Arc::new((0..images).map(sample).collect()), Arc::default(), Arc::default()],
+            ..Dataset::default()
         }
     }
 
@@ -273,7 +295,7 @@ mod tests {
         crate::data::add_missing_splits(&mut first, 0.2, 3);
         let text = lock(&first);
         let mut again = dataset(23);
-        let changes = apply(&mut again, &text, true).unwrap();
+        let changes = apply(&mut again, &text, |_| true).unwrap();
         assert_eq!(changes.added, ["20 ", "21 ", "22 "]);
         assert_eq!(changes.changed, Vec::<String>::new());
         assert_eq!(lock(&again), text);
@@ -297,29 +319,29 @@ mod tests {
         crate::data::add_missing_splits(&mut first, 0.3, 2);
         let text = lock(&first);
         let mut again = open();
-        assert_eq!(apply(&mut again, &text, false).unwrap(), Changes::default());
+        assert_eq!(apply(&mut again, &text, |_| false).unwrap(), Changes::default());
         assert_eq!(Lock::of(&again).hash, Lock::of(&first).hash);
         let fewer = text.lines().filter(|line| !line.ends_with("a ")).collect::<Vec<_>>();
-        let changes = apply(&mut open(), &fewer.join("\n"), false).unwrap();
+        let changes = apply(&mut open(), &fewer.join("\n"), |_| false).unwrap();
         assert_eq!(changes.added, ["a "; 9]);
     }
 
     #[test]
     fn a_sample_that_is_gone_or_changed_is_named() {
         let text = lock(&dataset(4));
-        let error = apply(&mut dataset(3), &text, true).unwrap_err();
+        let error = apply(&mut dataset(3), &text, |_| true).unwrap_err();
         assert!(error.cause.unwrap().contains('3'), "{}", error.message);
         let mut other = dataset(4);
         other.samples_mut().nth(1).unwrap().source = dataset(9).splits[0][8].source.clone();
-        assert_eq!(apply(&mut other.clone(), &text, true).unwrap().changed, ["1 "]);
-        assert_eq!(apply(&mut other, &text, false).unwrap().changed, Vec::<String>::new());
+        assert_eq!(apply(&mut other.clone(), &text, |_| true).unwrap().changed, ["1 "]);
+        assert_eq!(apply(&mut other, &text, |_| false).unwrap().changed, Vec::<String>::new());
     }
 
     #[test]
     fn a_lock_of_the_first_version_is_read() {
         let text = "# tinderbox dataset.lock 1\n# split\tclass\tbytes\tpath\ntrain\ta\t4\t0 \nval\tb \t4\t1 \n";
         let mut data = dataset(2);
-        assert_eq!(apply(&mut data, text, true).unwrap(), Changes::default());
+        assert_eq!(apply(&mut data, text, |_| true).unwrap(), Changes::default());
         assert_eq!(data.splits.map(|split| split.len()), [1, 1, 0]);
     }
 }

@@ -105,9 +105,9 @@ mod tests {
             name: "tree".to_owned(),
             path: None,
             single_tree: true,
-            empty: Vec::new(),
             classes: per_class.iter().enumerate().map(|(i, _)| i.to_string()).collect(),
             splits: [Arc::new(samples.collect()), Arc::default(), Arc::default()],
+            ..Dataset::default()
         }
     }
 

@@ -44,6 +44,6 @@ impl BadWatch {
         let names: Vec<&str> = seen.iter().map(|bad| bad.path.as_str()).collect();
         Err(Error::input(format!("more than {} of the images cannot be read", percent(self.share)))
             .cause(format!("so far {}", list(&names, 3)))
-            .hint("repair or remove the files, or allow more with `--max-bad`"))
+            .hint("allow more with `--max-bad`, or start a new run without the files, or with whole ones"))
     }
 }

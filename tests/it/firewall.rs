@@ -70,6 +70,63 @@ fn a_split_can_be_used_again_and_changes_are_named() {
     lab.run("train d --lock nothing").fails(3, &["no run `nothing`"], "");
 }
 
+/// The groups of a run's lock, line by line.
+fn groups(lab: &Lab, run: &str) -> Vec<String> {
+    let text = lab.read_text(format!("models/{run}/dataset.lock"));
+    text.lines().skip(2).map(|line| line.split('\t').nth(3).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_lock_keeps_its_groups() {
+    let lab = Lab::new();
+    persons(&lab);
+    lab.train("d --model mlp --epochs 1 --name x --group ([a-z]+/p[0-9]+)_");
+    let before = groups(&lab, "x");
+    assert!(before.iter().all(|group| group != "-"));
+    lab.train("d --model mlp --epochs 1 --name y --lock x");
+    assert_eq!(groups(&lab, "y"), before);
+    lab.run("train --resume x --epochs 2").good();
+    assert_eq!(groups(&lab, "x"), before);
+}
+
+#[test]
+fn groups_that_the_data_tear_are_told() {
+    let lab = Lab::new();
+    persons(&lab);
+    for name in COLOURS {
+        for (person, split) in ["train", "train", "train", "val", "test", "test"].iter().enumerate()
+        {
+            for number in 0..4 {
+                let bytes = lab.read(format!("datasets/d/{name}/p{person}_{number}.png"));
+                let to = if person == 0 && number == 0 { "test" } else { split };
+                lab.write(format!("datasets/s/{to}/{name}/p{person}_{number}.png"), bytes);
+            }
+        }
+    }
+    let said = lab.train("s --model mlp --epochs 1 --name x --group ([a-z]+/p[0-9]+)_").stderr;
+    assert!(said.contains("3 groups are in two splits, so that scores are too good"), "{said}");
+}
+
+#[test]
+fn a_run_goes_on_with_the_same_files_only() {
+    let lab = Lab::new();
+    tree(&lab, "datasets/d", 10);
+    lab.train("d --model mlp --epochs 1 --name x");
+    let lock = lab.read("models/x/dataset.lock");
+    let (old, mut other) = (lab.read("datasets/d/red/000.png"), lab.read("datasets/d/red/001.png"));
+    other.resize(old.len(), 0);
+    lab.write("datasets/d/red/000.png", &other);
+    let resume = || lab.run("train --resume x --epochs 2");
+    resume().fails(3, &["not those that the run was trained on", "red/000.png"], "new run");
+    // One that looks older is noticed when it is read.
+    let file = std::fs::File::options().write(true).open(lab.path("datasets/d/red/000.png"));
+    file.unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    let late = lab.run("train --resume x --epochs 2 --max-bad 0.5").good();
+    assert!(late.stderr.contains("red/000.png"), "{}", late.stderr);
+    assert!(late.stderr.contains("other than when it was first read"), "{}", late.stderr);
+    assert_eq!(lab.read("models/x/dataset.lock"), lock, "the lock tells what was trained on");
+}
+
 #[test]
 fn images_that_were_learned_are_no_test() {
     let lab = Lab::new();
@@ -86,6 +143,10 @@ fn images_that_were_learned_are_no_test() {
     assert!(forced.stdout.contains("no test: the model was trained on 9"), "{}", forced.stdout);
     let json = lab.run("evaluate x other --allow-leak --json").json();
     assert_eq!(json["leaks"].as_array().unwrap().len(), 9);
+    lab.write("lonely.safetensors", lab.read("models/x/model.safetensors"));
+    let lonely = lab.run("evaluate lonely.safetensors other --json").good();
+    assert!(lonely.stderr.contains("no `dataset.lock` lies beside it"), "{}", lonely.stderr);
+    assert!(lonely.json()["leaks"].is_null());
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn a_damaged_split_is_an_error_or_a_split() {
     let (mut random, mut errors, mut other) = (3, 0, 0);
     for _ in 0..each {
         let bytes = damaged(text.as_bytes(), &mut random);
-        match lock::apply(&mut whole.clone(), &String::from_utf8_lossy(&bytes), true) {
+        match lock::apply(&mut whole.clone(), &String::from_utf8_lossy(&bytes), |_| true) {
             Ok(changes) => other += usize::from(changes != lock::Changes::default()),
             Err(error) => errors += usize::from(!error.message.is_empty()),
         }

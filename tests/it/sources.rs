@@ -69,7 +69,7 @@ fn what_is_wrong_with_a_table_is_named_with_its_line() {
     table("path,label\nimages/red/000.png\n").fails(3, &["line 2"], "a path and a label");
     table("path,label\nimages/red/000.png,\n").fails(3, &["line 2", "label is empty"], "");
     table("path,label,split\nimages/red/000.png,a,later\n").fails(3, &["`later` is no split"], "");
-    table("a,b\nx,y\n").fails(3, &["no table"], "--columns");
+    table("a,b\nx,y\n").fails(3, &["no column of paths", "labels.csv"], "--columns path=");
     lab.run(&format!("train datasets/t/labels.csv --columns path=q {TRAIN}")).fails(
         2,
         &["`q`"],
@@ -117,6 +117,73 @@ fn an_image_that_a_table_lists_twice_counts_once() {
     text = text.replace("val\n", "val,ben\n");
     lab.write("datasets/t/labels.csv", format!("{text}images/red/000.png,red,train,carl\n"));
     lab.run(&format!("train t --group person {TRAIN}")).fails(3, &[name, "`ada`", "`carl`"], hint);
+}
+
+#[test]
+fn columns_that_are_named_mean_a_table() {
+    let lab = Lab::new();
+    for (class, number, bytes) in pictures(8) {
+        lab.write(format!("datasets/t/batch{}/{class}_{number}.png", number % 2), bytes);
+    }
+    let mut text = "file,kind,patient\n".to_owned();
+    for (class, number, _) in pictures(8) {
+        let patient = if number < 7 { format!("p{}", number / 2) } else { String::new() };
+        writeln!(text, "batch{}/{class}_{number}.png,{class},{patient}", number % 2).unwrap();
+    }
+    lab.write("datasets/t/data.csv", &text);
+    lab.train(&format!("t {TRAIN} --columns path=file,label=kind"));
+    assert_eq!(counts(&lab, "t --columns path=file,label=kind").1, COLOURS);
+    // A column of patients is known by its name; who has none is a group alone.
+    let text = lab.read_text("models/x/dataset.lock");
+    let groups = text.lines().skip(2).map(|line| line.split('\t').nth(3).unwrap());
+    assert_eq!(groups.clone().filter(|group| *group == "p2").count(), 6);
+    assert_eq!(groups.filter(|group| *group == "-").count(), 3);
+    let line = format!("train t {TRAIN} --columns path=file,label=nothing");
+    lab.run(&line).fails(2, &["no column `nothing`"], "");
+    std::fs::remove_dir_all(lab.path("datasets/t/batch1")).unwrap();
+    lab.run(&format!("train t {TRAIN}")).fails(3, &["only one class"], "data.csv");
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let lab = Lab::new();
+    tree(&lab, "datasets/f/train", 6);
+    lab.write("datasets/f/train/red/a.HEIC", b"x");
+    lab.write("datasets/f/train/red/notes.txt", b"x");
+    lab.write("datasets/f/holdout/red/a.png", b"x");
+    std::os::unix::fs::symlink("nowhere.png", lab.path("datasets/f/train/red/b.png")).unwrap();
+    let seen = lab.run("datasets check f --json").json();
+    assert_eq!(
+        seen["left_out"],
+        serde_json::json!({
+            "beside the folders of splits": ["holdout"], "links to nothing": ["train/red/b.png"],
+            "of a kind that is not read": ["train/red/a.HEIC"],
+        })
+    );
+    let said = lab.train(&format!("f {TRAIN}")).stderr;
+    assert!(said.contains("1 left out, of a kind that is not read: `train/red/a.HEIC`"), "{said}");
+    lab.write("datasets/f/TEST/red/a.png", b"x");
+    lab.run(&format!("train f {TRAIN}")).fails(
+        3,
+        &["`datasets/f/TEST` looks like a split"],
+        "small",
+    );
+
+    let mut entries = Vec::new();
+    for (class, number, bytes) in pictures(6) {
+        let key = format!("{class}{number}");
+        let label = if number == 0 { String::new() } else { class.to_owned() };
+        entries.push((format!("{key}.png"), bytes.clone()));
+        entries.push((format!("{key}.cls"), label.into_bytes()));
+        if number == 1 {
+            entries.push((format!("{key}.jpg"), bytes));
+        }
+    }
+    lab.write("datasets/shards/train.tar", archive(&entries));
+    let seen = lab.run("datasets check shards --json").json();
+    let names = |what: &str| seen["left_out"][what].as_array().unwrap().len();
+    assert_eq!(names("without a label"), 3);
+    assert_eq!(names("too large, or of a key that has an image"), 3);
 }
 
 pub fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
@@ -277,6 +344,12 @@ fn a_photo_decoded_small_looks_the_same_to_the_network() {
 /// A Parquet file in the layout of the Hugging Face hub, six pictures of each colour.
 #[cfg(feature = "parquet")]
 pub fn hub_file() -> Vec<u8> {
+    hub_file_with(|_, label| label)
+}
+
+/// The same, with what is said for the label of a row.
+#[cfg(feature = "parquet")]
+fn hub_file_with(label: impl Fn(usize, i64) -> i64) -> Vec<u8> {
     use std::sync::Arc;
 
     use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -298,8 +371,8 @@ pub fn hub_file() -> Vec<u8> {
     let images: Vec<ByteArray> = rows.iter().map(|row| row.2.clone().into()).collect();
     let names: Vec<ByteArray> =
         rows.iter().map(|row| format!("{}{}.png", row.0, row.1).into_bytes().into()).collect();
-    let labels: Vec<i64> =
-        rows.iter().map(|row| COLOURS.iter().position(|c| *c == row.0).unwrap() as i64).collect();
+    let class = |name| COLOURS.iter().position(|colour| *colour == name).unwrap() as i64;
+    let labels: Vec<i64> = (0..).zip(&rows).map(|(i, row)| label(i, class(row.0))).collect();
     for values in [&images, &names] {
         let mut column = group.next_column().unwrap().unwrap();
         let levels = vec![2; rows.len()];
@@ -325,4 +398,14 @@ fn parquet_of_the_hub_is_read() {
         lab.write("datasets/p/data/train-00000-of-00001.parquet", &bytes[..cut]);
         lab.run(&format!("train p {TRAIN}")).fails(3, &["parquet"], "");
     }
+    let with = |label: &dyn Fn(usize, i64) -> i64| {
+        lab.write("datasets/p/data/train-00000-of-00001.parquet", hub_file_with(label));
+        lab.run("datasets check p --json")
+    };
+    let unknown = with(&|row, label| if row == 4 { -1 } else { label }).json();
+    assert_eq!(unknown["classes"].as_array().unwrap().len(), 3);
+    let left_out = &unknown["left_out"]["without a label"];
+    assert_eq!(left_out.as_array().unwrap().len(), 1, "{left_out}");
+    let beyond = with(&|row, label| if row == 4 { 3 } else { label });
+    assert!(beyond.stderr.contains("row 4 has the label 3 of 3 names"), "{}", beyond.stderr);
 }

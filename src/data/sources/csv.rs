@@ -44,6 +44,7 @@ const LABELS: &[&str] = &[
     "y",
 ];
 const SPLITS: &[&str] = &["split", "subset", "set", "partition", "fold"];
+const GROUPS: &[&str] = &["group", "group_id", "patient", "patient_id", "subject", "subject_id"];
 
 /// A table is not larger: ten million lines.
 const MOST_BYTES: u64 = 2 << 30;
@@ -76,6 +77,12 @@ fn tables(folder: &Path, how: &Reading) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// A table in a folder, whatever its columns.
+pub(super) fn any(folder: &Path) -> Option<PathBuf> {
+    let is_table = |path: &PathBuf| by_name(path) == Some(Format::Csv) && path.is_file();
+    files::list(folder).ok()?.into_iter().find(is_table)
+}
+
 /// The split that a table's name says.
 fn named(path: &Path) -> Option<Split> {
     split_named(&path.file_stem()?.to_string_lossy())
@@ -90,6 +97,9 @@ pub(super) fn open(path: &Path, how: &Reading) -> Result<Dataset> {
         (path.to_owned(), tables(path, how)?)
     };
     if found.is_empty() {
+        if let Some(table) = any(path) {
+            columns(&files::read_head(&table, 1 << 16)?, &table, how)?;
+        }
         return Err(Error::input(format!("no table in `{}`", path.display())).hint(
             "a `.csv` or `.tsv` with a column `path` and a column `label`; `--columns path=NAME,label=NAME` names others",
         ));
@@ -199,7 +209,8 @@ fn read(table: &Path, root: &Path, how: &Reading, builder: &mut Builder) -> Resu
         let base = base.get_or_insert_with(|| Place::find(folder, path, split));
         let file = base.file(path);
         let mut sample = in_file(&base_folder, file, builder.class(label));
-        sample.group = columns.group.map(field).transpose()?.map(Into::into);
+        let group = columns.group.map(field).transpose()?;
+        sample.group = group.filter(|group| !group.is_empty()).map(Into::into);
         builder.push(split, sample);
     }
     Ok(())
@@ -266,9 +277,10 @@ fn columns(bytes: &[u8], table: &Path, how: &Reading) -> Result<Columns> {
         let is = |known: &&str| names.iter().position(|name| name.eq_ignore_ascii_case(known));
         Ok(known.iter().find_map(is))
     };
-    let group: Vec<&str> = how.group.as_deref().into_iter().collect();
+    let group = how.group.as_deref();
+    let groups = group.as_ref().map_or(GROUPS, std::slice::from_ref);
     let (path, label) = (find("path", PATHS)?, find("label", LABELS)?);
-    let (split, group) = (find("split", SPLITS)?, find("group", &group)?);
+    let (split, group) = (find("split", SPLITS)?, find("group", groups)?);
     match (path, label) {
         (Some(path), Some(label)) => Ok(Columns { path, label, split, group }),
         (path, _) => {
@@ -285,6 +297,6 @@ fn no_column(table: &Path, column: &str, names: &[String]) -> Error {
         .cause(format!("its columns are {}", list(names, 12)));
     match nearest(column, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error,
+        None => error.hint("name one of these with `--columns`"),
     }
 }

@@ -7,10 +7,15 @@ use std::sync::Arc;
 use super::{class_name, dataset_name, in_file};
 use crate::base::units::list;
 use crate::base::{Error, Result, files};
-use crate::data::catalogue::{Dataset, Split};
+use crate::data::catalogue::{Dataset, LeftOut, Split};
 use crate::data::decode::IMAGE_EXTENSIONS;
 
 const VAL_NAMES: [&str; 3] = ["val", "valid", "validation"];
+/// Images of cameras and browsers that no decoder here reads.
+const OTHER_EXTENSIONS: &[&str] = &[
+    "heic", "heif", "avif", "jxl", "jp2", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2",
+    "psd", "svg",
+];
 
 /// Reads the names of classes and files below `root`. No image is opened.
 ///
@@ -24,8 +29,14 @@ pub fn open(root: &Path) -> Result<Dataset> {
         Some(train) => [Some(train.clone()), found(&VAL_NAMES), found(&["test", "testing"])],
         None => [Some(root.to_owned()), None, None],
     };
-    if train.is_none() {
-        check_names(root)?;
+    let mut left_out = LeftOut::new();
+    let folders = files::list(root)?;
+    let rest =
+        folders.iter().filter(|path| path.is_dir() && !roots.iter().flatten().any(|r| r == *path));
+    check_names(rest.clone(), train.is_some())?;
+    if train.is_some() {
+        let names = rest.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        left_out.insert("beside the folders of splits", names.collect());
     }
     let base: Arc<Path> = root.into();
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
@@ -33,7 +44,7 @@ pub fn open(root: &Path) -> Result<Dataset> {
     let mut classes: Vec<String> = Vec::new();
     for (split, folder) in Split::ALL.into_iter().zip(&roots) {
         let Some(folder) = folder else { continue };
-        let mut found = class_folders(folder)?;
+        let mut found = class_folders(folder, &mut left_out)?;
         found.retain(|name, paths| {
             let is_empty = paths.is_empty();
             if is_empty && split == Split::Train {
@@ -60,29 +71,42 @@ pub fn open(root: &Path) -> Result<Dataset> {
     let single_tree = train.is_none();
     let (name, path) = (dataset_name(root), Some(root.to_owned()));
     let splits = splits.map(Arc::new);
-    Ok(Dataset { name, path, classes, single_tree, empty, splits })
+    left_out.retain(|_, names| !names.is_empty());
+    for name in left_out.values_mut().flatten() {
+        if let Ok(below) = Path::new(&*name).strip_prefix(root) {
+            *name = below.to_string_lossy().into_owned();
+        }
+    }
+    let dataset =
+        Dataset { name, path, classes, single_tree, empty, left_out, splits, ..Dataset::default() };
+    Ok(dataset)
 }
 
-/// Splits whose names are wrong must not be learned as classes.
-fn check_names(root: &Path) -> Result<()> {
+/// Splits whose names are wrong must not be learned as classes, nor left out.
+fn check_names<'a>(mut folders: impl Iterator<Item = &'a PathBuf>, has_train: bool) -> Result<()> {
     let split_names = ["train", "training", "test", "testing"];
-    let odd = files::list(root)?.into_iter().filter(|path| path.is_dir()).find(|path| {
+    let odd = folders.find(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         split_names.contains(&name.as_str()) || VAL_NAMES.contains(&name.as_str())
     });
     let Some(odd) = odd else { return Ok(()) };
+    let cause = if has_train {
+        "its name is written otherwise, or another folder is that split"
+    } else {
+        "there is no folder `train` beside it"
+    };
     Err(Error::input(format!("`{}` looks like a split", odd.display()))
-        .cause("there is no folder `train` beside it")
+        .cause(cause)
         .hint("name the folders `train`, `val` and `test`, in small letters"))
 }
 
 /// The images of each class folder, by class name, sorted; none of a folder that holds no file.
-fn class_folders(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+fn class_folders(folder: &Path, left_out: &mut LeftOut) -> Result<BTreeMap<String, Vec<PathBuf>>> {
     let entries = files::list(folder)?;
     let mut classes: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in entries.iter().filter(|path| path.is_dir()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let images = images_below(path)?;
+        let images = images_or_not(path, left_out)?;
         if images.is_empty() && holds_files(path) {
             return Err(Error::input(format!(
                 "no images in the class folder `{}`",
@@ -118,6 +142,14 @@ fn holds_files(folder: &Path) -> bool {
 /// # Errors
 /// If a folder cannot be listed.
 pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    images_or_not(folder, &mut LeftOut::new())
+}
+
+/// The same, and what looks like an image and is none that can be read.
+fn images_or_not(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<PathBuf>> {
+    let mut leave_out = |what, path: &Path| {
+        left_out.entry(what).or_default().push(path.to_string_lossy().into_owned());
+    };
     let walk = walkdir::WalkDir::new(folder)
         .follow_links(true)
         .sort_by_file_name()
@@ -129,13 +161,18 @@ pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
             Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => {
                 images.push(entry.into_path());
             }
+            Ok(entry) if is_of(entry.path(), OTHER_EXTENSIONS) => {
+                leave_out("of a kind that is not read", entry.path());
+            }
             Ok(_) => {}
             // A link in a circle or to nothing is no image; a folder that cannot be read is lost data.
             Err(cause) if cause.loop_ancestor().is_some() => {}
             Err(cause) => {
                 let path = cause.path().unwrap_or(folder).to_owned();
                 match cause.into_io_error() {
-                    Some(io) if io.kind() == std::io::ErrorKind::NotFound => {}
+                    Some(io) if io.kind() == std::io::ErrorKind::NotFound => {
+                        leave_out("links to nothing", &path);
+                    }
                     Some(io) => return Err(files::error("list", &path, &io)),
                     None => {}
                 }
@@ -146,6 +183,10 @@ pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn is_image(path: &Path) -> bool {
+    is_of(path, IMAGE_EXTENSIONS)
+}
+
+fn is_of(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    IMAGE_EXTENSIONS.contains(&extension.as_str())
+    extensions.contains(&extension.as_str())
 }

@@ -118,7 +118,7 @@ pub(super) fn open(folder: &Path) -> Result<Dataset> {
     let classes = class_names(folder, &used)?;
     let (name, path) = (dataset_name(folder), Some(folder.to_owned()));
     let splits = splits.map(Arc::new);
-    Ok(Dataset { name, path, classes, single_tree: false, empty: Vec::new(), splits })
+    Ok(Dataset { name, path, classes, splits, ..Dataset::default() })
 }
 
 fn class_names(folder: &Path, used: &[u8]) -> Result<Vec<String>> {

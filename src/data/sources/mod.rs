@@ -18,7 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 
 pub(super) use spool::Archive;
 
-use super::catalogue::{Dataset, Sample, Source, Split};
+use super::catalogue::{Dataset, LeftOut, Sample, Source, Split};
 use crate::base::units::list;
 use crate::base::{Error, Result, files};
 use crate::config::{Format, Reading};
@@ -30,7 +30,7 @@ use crate::config::{Format, Reading};
 pub fn open(path: &Path, how: &Reading) -> Result<Dataset> {
     let format = match how.format {
         Some(format) => format,
-        None => detect(path)?,
+        None => detect(path, how)?,
     };
     match format {
         Format::Folder => folder::open(path),
@@ -49,14 +49,21 @@ pub fn open(path: &Path, how: &Reading) -> Result<Dataset> {
     }
 }
 
-/// The form of what lies at `path`.
-fn detect(path: &Path) -> Result<Format> {
+/// A file's sample has no class.
+const UNLABELLED: &str = "without a label";
+
+/// The form of what lies at `path`. Who names columns means a table.
+fn detect(path: &Path, how: &Reading) -> Result<Format> {
     if path.is_file() {
         return by_name(path).ok_or_else(|| {
             Error::input(format!("`{}` is a file of no known form", path.display())).hint(
                 "a data set is a folder, or a `.csv`, `.tsv`, `.tar`, `.tar.gz`, `.tar.zst` or `.parquet` file",
             )
         });
+    }
+    if how.columns.is_some() {
+        let is_parquet = !parts(path, Format::Parquet)?.is_empty();
+        return Ok(if is_parquet { Format::Parquet } else { Format::Csv });
     }
     if idx::is_here(path)? {
         return Ok(Format::Idx);
@@ -70,6 +77,11 @@ fn detect(path: &Path) -> Result<Format> {
         }
     }
     Ok(if csv::is_here(path)? { Format::Csv } else { Format::Folder })
+}
+
+/// A table in a folder, whatever its columns.
+pub(super) fn table_in(folder: &Path) -> Option<PathBuf> {
+    csv::any(folder)
 }
 
 /// Whether a file is a data set by its name.
@@ -165,6 +177,7 @@ struct Builder {
     splits: [Vec<Sample>; 3],
     /// Whether any sample came with its split.
     any_split: bool,
+    left_out: LeftOut,
 }
 
 impl Builder {
@@ -185,6 +198,11 @@ impl Builder {
         self.splits[split.unwrap_or(Split::Train) as usize].push(sample);
     }
 
+    /// Takes note of a file that is no sample.
+    fn leave_out(&mut self, what: &'static str, name: String) {
+        self.left_out.entry(what).or_default().push(name);
+    }
+
     /// The data set: classes in the order of their names, of numbers where all are numbers.
     fn finish(self, path: &Path) -> Result<Dataset> {
         let mut classes: Vec<String> = self.names.clone();
@@ -202,8 +220,9 @@ impl Builder {
             path: Some(path.to_owned()),
             classes,
             single_tree: !self.any_split,
-            empty: Vec::new(),
+            left_out: self.left_out,
             splits: splits.map(Arc::new),
+            ..Dataset::default()
         };
         check_training(&dataset, path)?;
         Ok(dataset)

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use ::parquet::basic::Type as Physical;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use ::parquet::record::{Field, Row};
+use ::parquet::record::Field;
 use ::parquet::schema::types::Type;
 
 use super::spool::Spool;
-use super::{Builder, name_numbers, parts, split_named};
-use crate::base::units::list;
+use super::{Builder, UNLABELLED, name_numbers, parts, split_named};
+use crate::base::units::{list, plural};
 use crate::base::{Error, Result, files};
 use crate::config::{Format, Reading};
 use crate::data::catalogue::{Dataset, Sample, Source};
 
 const IMAGES: &[&str] = &["image", "img", "images", "picture", "photo", "bytes", "jpg", "png"];
+/// What `datasets` of Hugging Face writes where a label is not known.
+const NO_LABEL: &str = "-1";
 const LABELS: &[&str] = &["label", "labels", "fine_label", "class", "category", "target", "cls"];
 
 /// Reads all files of a folder, or one.
@@ -46,15 +48,22 @@ pub(super) fn open(path: &Path, how: &Reading) -> Result<Dataset> {
     Ok(dataset)
 }
 
+fn unreadable(path: &Path, cause: impl std::fmt::Display) -> Error {
+    Error::input(format!("cannot read `{}`", path.display())).cause(cause.to_string())
+}
+
 fn damaged(path: &Path, cause: impl std::fmt::Display) -> Error {
-    Error::input(format!("cannot read `{}`", path.display()))
-        .cause(cause.to_string())
-        .hint("the file may be cut off or damaged: copy it again")
+    unreadable(path, cause).hint("the file may be cut off or damaged: copy it again")
 }
 
 /// The samples of one file; answers the names of the classes.
 fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>> {
-    let bad = |cause: ParquetError| damaged(path, cause);
+    let bad = |cause: ParquetError| match cause {
+        // What its features name is a way to pack pages.
+        ParquetError::General(text) if text.contains("feature") => unreadable(path, text)
+            .hint("write it again, packed with snappy, zstd or gzip, or not packed"),
+        cause => damaged(path, cause),
+    };
     let reader = SerializedFileReader::new(files::open(path)?).map_err(bad)?;
     let meta = reader.metadata().file_metadata();
     let schema = meta.schema();
@@ -79,6 +88,10 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
         .key_value_metadata()
         .and_then(|pairs| pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_deref())
         .map_or_else(Vec::new, |text| class_names(text, label.name()));
+    // The columns of a row come in the order of the file.
+    let place =
+        |wanted: &Arc<Type>| columns.iter().position(|column| column.name() == wanted.name());
+    let image_first = place(&image) < place(&label);
     let projection = Type::group_type_builder(schema.name())
         .with_fields(vec![image, label])
         .build()
@@ -89,14 +102,29 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
     let mut rows = Vec::new();
     for (index, row) in reader.get_row_iter(Some(projection)).map_err(bad)?.enumerate() {
         let row = row.map_err(bad)?;
-        let Some((bytes, name, label)) = parts_of(&row) else {
-            return Err(damaged(path, format!("row {index} has no image or no label")));
+        let mut columns = row.get_column_iter().map(|(_, field)| field);
+        let (Some(first), Some(second)) = (columns.next(), columns.next()) else { continue };
+        let (image, label) = if image_first { (first, second) } else { (second, first) };
+        let Some((bytes, name)) = image_of(image) else {
+            builder.leave_out("without an image", format!("{file}#{index}"));
+            continue;
         };
-        let offset = spool.add(bytes)?;
         let key = match name {
             Some(name) => format!("{file}#{index}/{name}"),
             None => format!("{file}#{index}"),
         };
+        let label = label_of(label)
+            .map_err(|cause| unreadable(path, format!("the label of row {index} is {cause}")))?
+            .filter(|label| names.is_empty() || label != NO_LABEL);
+        let Some(label) = label else {
+            builder.leave_out(UNLABELLED, key);
+            continue;
+        };
+        if label.parse::<usize>().is_ok_and(|number| !names.is_empty() && number >= names.len()) {
+            let count = plural(names.len(), "name", "names");
+            return Err(unreadable(path, format!("row {index} has the label {label} of {count}")));
+        }
+        let offset = spool.add(bytes)?;
         rows.push((key, builder.class(&label), offset, bytes.len() as u64));
     }
     let archive = Arc::new(spool.finish());
@@ -119,17 +147,10 @@ fn holds_bytes(column: &Type) -> bool {
     })
 }
 
-/// The image's bytes, its name, and the label of a row.
-fn parts_of(row: &Row) -> Option<(&[u8], Option<&str>, String)> {
-    let mut columns = row.get_column_iter().map(|(_, field)| field);
-    let (first, second) = (columns.next()?, columns.next()?);
-    // The columns come in the order of the file.
-    let (image, label) = match first {
-        Field::Group(_) | Field::Bytes(_) => (first, second),
-        _ => (second, first),
-    };
-    let (bytes, name) = match image {
-        Field::Bytes(bytes) => (bytes.data(), None),
+/// An image's bytes and its name; none where there is none.
+fn image_of(field: &Field) -> Option<(&[u8], Option<&str>)> {
+    match field {
+        Field::Bytes(bytes) => Some((bytes.data(), None)),
         Field::Group(group) => {
             let field = |wanted: &str| {
                 group.get_column_iter().find(|(name, _)| *name == wanted).map(|(_, field)| field)
@@ -139,15 +160,23 @@ fn parts_of(row: &Row) -> Option<(&[u8], Option<&str>, String)> {
                 _ => None,
             };
             match field("bytes") {
-                Some(Field::Bytes(bytes)) => (bytes.data(), name),
-                _ => return None,
+                Some(Field::Bytes(bytes)) => Some((bytes.data(), name)),
+                _ => None,
             }
         }
-        _ => return None,
-    };
-    let label = match label {
+        _ => None,
+    }
+}
+
+/// A label; none where there is none.
+///
+/// # Errors
+/// What it is instead.
+fn label_of(field: &Field) -> std::result::Result<Option<String>, &'static str> {
+    Ok(Some(match field {
+        Field::Null => return Ok(None),
         Field::Str(text) => text.clone(),
-        Field::Bytes(text) => std::str::from_utf8(text.data()).ok()?.to_owned(),
+        Field::Bytes(text) => std::str::from_utf8(text.data()).map_err(|_| "no text")?.to_owned(),
         Field::Bool(value) => u8::from(*value).to_string(),
         Field::Byte(value) => value.to_string(),
         Field::Short(value) => value.to_string(),
@@ -157,9 +186,8 @@ fn parts_of(row: &Row) -> Option<(&[u8], Option<&str>, String)> {
         Field::UShort(value) => value.to_string(),
         Field::UInt(value) => value.to_string(),
         Field::ULong(value) => value.to_string(),
-        _ => return None,
-    };
-    Some((bytes, name, label))
+        _ => return Err("neither text nor a whole number"),
+    }))
 }
 
 /// The names that `datasets` of Hugging Face writes beside the schema.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::spool::{Archive, Spool};
-use super::{Builder, class_list, name_numbers, parts, split_named};
+use super::{Builder, UNLABELLED, class_list, name_numbers, parts, split_named};
 use crate::base::{Error, Result, files};
 use crate::config::Format;
 use crate::data::catalogue::{Dataset, Sample, Source};
@@ -44,6 +44,8 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
 struct Entry {
     image: Option<(u64, u64, String)>,
     label: Option<String>,
+    /// Further images, which the label may not mean.
+    more: Vec<String>,
 }
 
 fn read(path: &Path, builder: &mut Builder) -> Result<()> {
@@ -53,13 +55,20 @@ fn read(path: &Path, builder: &mut Builder) -> Result<()> {
     let labelled = entries.values().any(|entry| entry.label.is_some());
     let archive = Arc::new(archive);
     for (key, entry) in entries {
+        for name in entry.more {
+            builder.leave_out("too large, or of a key that has an image", format!("{file}/{name}"));
+        }
         let Some((offset, len, name)) = entry.image else { continue };
         let (split, class) = if labelled {
-            let Some(label) = entry.label else { continue };
+            let Some(label) = entry.label else {
+                builder.leave_out(UNLABELLED, format!("{file}/{name}"));
+                continue;
+            };
             (split_named(&file), label)
         } else {
             let folders: Vec<&str> = key.split('/').filter(|part| *part != ".").collect();
             let Some(class) = folders.len().checked_sub(2).map(|i| folders[i].to_owned()) else {
+                builder.leave_out(UNLABELLED, format!("{file}/{name}"));
                 continue;
             };
             let named = folders.iter().rev().skip(2).find_map(|folder| split_named(folder));
@@ -133,6 +142,8 @@ fn list(path: &Path, archive: &Archive) -> Result<BTreeMap<String, Entry>> {
             let entry = entries.entry(key).or_default();
             if len <= MOST_FILE_BYTES && entry.image.is_none() {
                 entry.image = Some((offset, len, name));
+            } else {
+                entry.more.push(name);
             }
         } else if matches!(last.as_str(), "cls" | "json" | "label") && len <= MOST_LABEL_BYTES {
             let bytes = archive.read(offset, len as usize).map_err(|cause| {

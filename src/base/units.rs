@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers and names as people read them.
+
+use std::borrow::Cow;
 
 /// `1234567` as `1,234,567`.
 #[must_use]
@@ -75,11 +77,21 @@ pub fn plural(n: usize, one: &str, many: &str) -> String {
 #[must_use]
 pub fn list<S: AsRef<str>>(names: &[S], most: usize) -> String {
     let mut shown: Vec<String> =
-        names.iter().take(most).map(|name| format!("`{}`", name.as_ref())).collect();
+        names.iter().take(most).map(|name| format!("`{}`", printable(name.as_ref()))).collect();
     if names.len() > most {
         shown.push(format!("{} more", thousands((names.len() - most) as u64)));
     }
     if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+}
+
+/// A name without characters that would move a cursor.
+#[must_use]
+pub fn printable(name: &str) -> Cow<'_, str> {
+    if name.contains(char::is_control) {
+        Cow::Owned(name.replace(char::is_control, "?"))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::units::{percent, plural, thousands};
+use crate::base::units::{percent, plural, printable, thousands};
 use crate::base::{Error, Result, files};
 use crate::config::Reading;
 use crate::data::{self, Dataset, Findings, Sample, Split, Want, inspect, load, thumbnail};
@@ -83,12 +83,11 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
 /// A sample as people name it.
 fn name(dataset: &Dataset, samples: &[&Sample], index: usize) -> String {
     let sample = samples[index];
+    let key = printable(&sample.key);
     match split_of(dataset, index) {
         // The path begins with the split where the folders or files do.
-        split if sample.key.starts_with(split.name()) || dataset.single_tree => {
-            sample.key.to_string()
-        }
-        split => format!("{}: {}", split.name(), sample.key),
+        split if key.starts_with(split.name()) || dataset.single_tree => key.into_owned(),
+        split => format!("{}: {key}", split.name()),
     }
 }
 
@@ -157,7 +156,7 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
     lines.extend(dataset.left_out.iter().map(|(what, names)| Line {
         fails: false,
         said: format!("{} left out, {what}", thousands(names.len() as u64)),
-        examples: names.clone(),
+        examples: names.iter().map(|name| printable(name).into_owned()).collect(),
     }));
     lines.extend(repeats(found, name));
     lines.retain(|line| !line.examples.is_empty());

@@ -9,7 +9,7 @@ use glob::{MatchOptions, Pattern};
 
 use super::known::stays_inside;
 use super::{News, Remote, Set, Watch};
-use crate::base::units::{bytes, thousands};
+use crate::base::units::{bytes, printable, thousands};
 use crate::base::{Error, Result, files};
 
 /// Entries of the archives of one data set.
@@ -164,7 +164,10 @@ impl Target<'_> {
         }
         if !stays_inside(entry) {
             return Err(Error::input(format!("cannot unpack `{}`", self.archive.display()))
-                .cause(format!("its entry `{}` leads out of the folder", printable(entry)))
+                .cause(format!(
+                    "its entry `{}` leads out of the folder",
+                    printable(&entry.to_string_lossy())
+                ))
                 .hint("such an archive is broken or hostile: nothing of it was kept"));
         }
         Ok(self.filter.place(entry).map(|below| self.tree.join(below)))
@@ -188,12 +191,6 @@ impl Target<'_> {
             file.write_all(&buffer[..read]).map_err(|cause| files::write_error(path, &cause))?;
         }
     }
-}
-
-/// A path without characters that would move a cursor.
-fn printable(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
 }
 
 fn tar(stream: Box<dyn Read + '_>, target: &mut Target) -> Result<()> {

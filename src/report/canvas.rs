@@ -218,13 +218,13 @@ fn legend_columns(width: f32) -> (usize, f32) {
     (columns as usize, (width - 2.0 * MARGIN) / columns)
 }
 
-/// The size in pixels at which a picture is shown where `side` is wanted: a small one enlarged by
-/// a whole factor, so that its pixels stay squares, a large one shrunk.
+/// The size in pixels at which a picture is shown where `side` is wanted and there is room for
+/// `most`: a small one enlarged by a whole factor, so that its pixels stay squares, a large one
+/// shrunk.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sides of boxes are small
-pub(super) fn fitted(pixels: &Pixels, side: usize) -> (usize, usize) {
+pub(super) fn fitted(pixels: &Pixels, side: usize, most: usize) -> (usize, usize) {
     let (w, h) = (pixels.width, pixels.height);
     let longest = w.max(h).max(1);
-    let most = side + side / 5; // a whole factor may overshoot a little
     if longest <= most {
         let factor = ((side as f32 / longest as f32).round() as usize).clamp(1, most / longest);
         return (w * factor, h * factor);
@@ -238,7 +238,8 @@ pub(super) fn fitted(pixels: &Pixels, side: usize) -> (usize, usize) {
 fn place(pixmap: &mut Pixmap, pixels: &Pixels, area: Area) {
     let (left, top) = (area.x as usize, area.y as usize);
     let (across, down) = (area.w as usize, area.h as usize);
-    let (w, h) = fitted(pixels, across.min(down));
+    let room = across.min(down);
+    let (w, h) = fitted(pixels, room, room);
     let shown = resized(pixels, w, h);
     let (dx, dy) = (across.saturating_sub(w) / 2, down.saturating_sub(h) / 2);
     let stride = pixmap.width() as usize * 4;

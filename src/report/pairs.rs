@@ -2,7 +2,7 @@
 
 use super::fonts::{Fonts, clean};
 use super::sheet::{Line, Sheet, Tile, Verdict, first};
-use crate::base::{Pixels, Result};
+use crate::base::{Filter, Pixels, Result};
 
 /// Two images, what they are called, and why they are shown.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Pair {
 
 /// Pixels between the two images of a pair.
 const GAP: usize = 4;
+/// An image that is so many times as wide as high is not enlarged.
+const LONGEST: usize = 4;
 
 /// Pairs of images with their names. At most 64 are shown.
 ///
@@ -46,11 +48,19 @@ pub fn pairs(pairs: &[Pair]) -> Result<Vec<u8>> {
     .png(&fonts)
 }
 
-/// Two images side by side on white, at their tops.
-fn beside([left, right]: &[Pixels; 2]) -> Pixels {
-    let (width, height) = (left.width + GAP + right.width, left.height.max(right.height));
+/// Two images side by side on white, both as high as the higher one, but for long strips.
+fn beside(images: &[Pixels; 2]) -> Pixels {
+    let height = images[0].height.max(images[1].height);
+    let [left, right] = images.each_ref().map(|image| {
+        let width = (image.width * height).div_ceil(image.height.max(1));
+        if image.height == height || width > LONGEST * height {
+            return image.clone();
+        }
+        image.resized(image.whole(), [height, width], Filter::Bicubic)
+    });
+    let width = left.width + GAP + right.width;
     let mut data = vec![255; width * height * 3];
-    for (image, column) in [(left, 0), (right, left.width + GAP)] {
+    for (image, column) in [(&left, 0), (&right, left.width + GAP)] {
         let image = image.clone().with_channels(3);
         for (row, pixels) in image.data.chunks_exact(image.width * 3).enumerate() {
             let at = (row * width + column) * 3;

@@ -130,7 +130,8 @@ impl Grid {
         let longest = tiles.iter().map(|tile| tile.pixels.width.max(tile.pixels.height)).max();
         let few_and_large = n <= 24 && longest.unwrap_or(0) > 200;
         let wanted = if few_and_large { 224 } else { 168 };
-        let shown = tiles.iter().map(|tile| fitted(tile.pixels, wanted));
+        // A whole factor may overshoot a little.
+        let shown = tiles.iter().map(|tile| fitted(tile.pixels, wanted, wanted + wanted / 5));
         let side = shown.map(|(w, h)| w.max(h)).max().unwrap_or(wanted).max(96);
         let cell = side.max(NARROWEST) as f32;
         let most = ((WIDEST - 2.0 * MARGIN + GAP) / (cell + GAP)) as usize;

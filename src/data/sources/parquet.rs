@@ -114,7 +114,10 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
             None => format!("{file}#{index}"),
         };
         let label = label_of(label)
-            .map_err(|cause| unreadable(path, format!("the label of row {index} is {cause}")))?
+            .map_err(|cause| {
+                unreadable(path, format!("the label of row {index} is {cause}"))
+                    .hint("`--columns label=NAME` names another column")
+            })?
             .filter(|label| names.is_empty() || label != NO_LABEL);
         let Some(label) = label else {
             builder.leave_out(UNLABELLED, key);
@@ -122,7 +125,8 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
         };
         if label.parse::<usize>().is_ok_and(|number| !names.is_empty() && number >= names.len()) {
             let count = plural(names.len(), "name", "names");
-            return Err(unreadable(path, format!("row {index} has the label {label} of {count}")));
+            return Err(unreadable(path, format!("row {index} has the label {label} of {count}"))
+                .hint("every label needs a name in the file's own list of classes"));
         }
         let offset = spool.add(bytes)?;
         rows.push((key, builder.class(&label), offset, bytes.len() as u64));

@@ -206,7 +206,7 @@ impl Samples {
         let bytes = decode::read(self.get(index))?;
         let content = decode::content(&bytes);
         if *self.contents[index as usize].get_or_init(|| content) != content {
-            return Err("it is other than when it was first read".to_owned());
+            return Err("it was changed since it was first read".to_owned());
         }
         self.cache.decoded(content, want, || decode::decode(&bytes, want))
     }

@@ -148,20 +148,24 @@ fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64)
         ),
         found.bad.iter().map(|(index, reason)| format!("{}: {reason}", name(*index))).collect(),
     );
-    add(
-        false,
-        format!("{} empty", plural(dataset.empty.len(), "class folder is", "class folders are")),
-        dataset.empty.clone(),
-    );
-    lines.extend(dataset.left_out.iter().map(|(what, names)| Line {
-        fails: false,
-        said: format!("{} left out, {what}", thousands(names.len() as u64)),
-        examples: names.iter().map(|name| printable(name).into_owned()).collect(),
-    }));
+    lines.extend(left_out(dataset));
     lines.extend(repeats(found, name));
     lines.retain(|line| !line.examples.is_empty());
     lines.sort_by_key(|line| !line.fails);
     lines
+}
+
+/// What is no sample.
+fn left_out(dataset: &Dataset) -> impl Iterator<Item = Line> {
+    let count = plural(dataset.empty.len(), "class folder is", "class folders are");
+    let empty =
+        Line { fails: false, said: format!("{count} empty"), examples: dataset.empty.clone() };
+    let others = dataset.left_out.iter().map(|(what, names)| Line {
+        fails: false,
+        said: format!("{} left out, {what}", thousands(names.len() as u64)),
+        examples: names.iter().map(|name| printable(name).into_owned()).collect(),
+    });
+    std::iter::once(empty).chain(others)
 }
 
 /// What is there twice: no fault in itself.

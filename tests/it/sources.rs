@@ -344,12 +344,12 @@ fn a_photo_decoded_small_looks_the_same_to_the_network() {
 /// A Parquet file in the layout of the Hugging Face hub, six pictures of each colour.
 #[cfg(feature = "parquet")]
 pub fn hub_file() -> Vec<u8> {
-    hub_file_with(|_, label| label)
+    hub_file_with(false, |_, label| label)
 }
 
-/// The same, with what is said for the label of a row.
+/// The same, with the columns in either order, and what is said for the label of a row.
 #[cfg(feature = "parquet")]
-fn hub_file_with(label: impl Fn(usize, i64) -> i64) -> Vec<u8> {
+fn hub_file_with(label_first: bool, label: impl Fn(usize, i64) -> i64) -> Vec<u8> {
     use std::sync::Arc;
 
     use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -358,13 +358,18 @@ fn hub_file_with(label: impl Fn(usize, i64) -> i64) -> Vec<u8> {
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
 
-    let schema = "message schema { optional group image { optional binary bytes; \
-                  optional binary path (STRING); } optional int64 label; }";
+    let image = "optional group image { optional binary bytes; optional binary path (STRING); }";
+    let (first, second) = if label_first {
+        ("optional int64 label;", image)
+    } else {
+        (image, "optional int64 label;")
+    };
+    let schema = format!("message schema {{ {first} {second} }}");
     let info =
         r#"{"info":{"features":{"label":{"names":["blue","green","red"],"_type":"ClassLabel"}}}}"#;
     let info = KeyValue::new("huggingface".to_owned(), info.to_owned());
     let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![info])).build();
-    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
     let rows: Vec<_> = pictures(6).collect();
     let mut group = writer.next_row_group().unwrap();
@@ -373,15 +378,18 @@ fn hub_file_with(label: impl Fn(usize, i64) -> i64) -> Vec<u8> {
         rows.iter().map(|row| format!("{}{}.png", row.0, row.1).into_bytes().into()).collect();
     let class = |name| COLOURS.iter().position(|colour| *colour == name).unwrap() as i64;
     let labels: Vec<i64> = (0..).zip(&rows).map(|(i, row)| label(i, class(row.0))).collect();
-    for values in [&images, &names] {
+    let mut texts = [&images, &names].into_iter();
+    for place in 0..3 {
         let mut column = group.next_column().unwrap().unwrap();
-        let levels = vec![2; rows.len()];
-        column.typed::<ByteArrayType>().write_batch(values, Some(&levels), None).unwrap();
+        if place == if label_first { 0 } else { 2 } {
+            let levels = vec![1; rows.len()];
+            column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
+        } else {
+            let (values, levels) = (texts.next().unwrap(), vec![2; rows.len()]);
+            column.typed::<ByteArrayType>().write_batch(values, Some(&levels), None).unwrap();
+        }
         column.close().unwrap();
     }
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<Int64Type>().write_batch(&labels, Some(&vec![1; rows.len()]), None).unwrap();
-    column.close().unwrap();
     group.close().unwrap();
     writer.into_inner().unwrap()
 }
@@ -399,9 +407,10 @@ fn parquet_of_the_hub_is_read() {
         lab.run(&format!("train p {TRAIN}")).fails(3, &["parquet"], "");
     }
     let with = |label: &dyn Fn(usize, i64) -> i64| {
-        lab.write("datasets/p/data/train-00000-of-00001.parquet", hub_file_with(label));
+        lab.write("datasets/p/data/train-00000-of-00001.parquet", hub_file_with(true, label));
         lab.run("datasets check p --json")
     };
+    assert_eq!(with(&|_, label| label).json()["images"], 18);
     let unknown = with(&|row, label| if row == 4 { -1 } else { label }).json();
     assert_eq!(unknown["classes"].as_array().unwrap().len(), 3);
     let left_out = &unknown["left_out"]["without a label"];

@@ -30,12 +30,11 @@ pub fn open(root: &Path) -> Result<Dataset> {
         None => [Some(root.to_owned()), None, None],
     };
     let mut left_out = LeftOut::new();
-    let folders = files::list(root)?;
-    let rest =
-        folders.iter().filter(|path| path.is_dir() && !roots.iter().flatten().any(|r| r == *path));
-    check_names(rest.clone(), train.is_some())?;
-    if train.is_some() {
-        let names = rest.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut rest = files::list(root)?;
+    rest.retain(|path| path.is_dir() && !roots.iter().flatten().any(|root| root == path));
+    check_names(&rest, train.is_some())?;
+    if train.is_some() && !rest.is_empty() {
+        let names = rest.iter().map(|path| path.to_string_lossy().into_owned());
         left_out.insert("beside the folders of splits", names.collect());
     }
     let base: Arc<Path> = root.into();
@@ -71,21 +70,19 @@ pub fn open(root: &Path) -> Result<Dataset> {
     let single_tree = train.is_none();
     let (name, path) = (dataset_name(root), Some(root.to_owned()));
     let splits = splits.map(Arc::new);
-    left_out.retain(|_, names| !names.is_empty());
     for name in left_out.values_mut().flatten() {
         if let Ok(below) = Path::new(&*name).strip_prefix(root) {
             *name = below.to_string_lossy().into_owned();
         }
     }
-    let dataset =
-        Dataset { name, path, classes, single_tree, empty, left_out, splits, ..Dataset::default() };
-    Ok(dataset)
+    let rest = Dataset::default();
+    Ok(Dataset { name, path, classes, single_tree, empty, left_out, splits, ..rest })
 }
 
 /// Splits whose names are wrong must not be learned as classes, nor left out.
-fn check_names<'a>(mut folders: impl Iterator<Item = &'a PathBuf>, has_train: bool) -> Result<()> {
+fn check_names(folders: &[PathBuf], has_train: bool) -> Result<()> {
     let split_names = ["train", "training", "test", "testing"];
-    let odd = folders.find(|path| {
+    let odd = folders.iter().find(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         split_names.contains(&name.as_str()) || VAL_NAMES.contains(&name.as_str())
     });

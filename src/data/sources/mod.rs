@@ -243,8 +243,12 @@ fn check_training(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut counts = vec![0usize; dataset.classes.len()];
     dataset.split(Split::Train).iter().for_each(|sample| counts[sample.label as usize] += 1);
     if dataset.split(Split::Train).is_empty() {
-        return Err(Error::input(format!("no training images in `{}`", path.display()))
-            .hint("a split called `train`, or no splits at all, is needed"));
+        let error = Error::input(format!("no training images in `{}`", path.display()));
+        let error = match dataset.notes().into_iter().next() {
+            Some(note) => error.cause(note),
+            None => error,
+        };
+        return Err(error.hint("a split called `train`, or no splits at all, is needed"));
     }
     match counts.iter().position(|&count| count == 0) {
         None => Ok(()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::parquet::basic::Type as Physical;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use ::parquet::record::Field;
+use ::parquet::record::{Field, Row};
 use ::parquet::schema::types::Type;
 
 use super::spool::Spool;
@@ -88,48 +88,24 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
         .key_value_metadata()
         .and_then(|pairs| pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_deref())
         .map_or_else(Vec::new, |text| class_names(text, label.name()));
-    // The columns of a row come in the order of the file.
-    let place =
-        |wanted: &Arc<Type>| columns.iter().position(|column| column.name() == wanted.name());
-    let image_first = place(&image) < place(&label);
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let layout =
+        Layout { path, file: &file, image: image.name(), label: label.name(), names: &names };
     let projection = Type::group_type_builder(schema.name())
-        .with_fields(vec![image, label])
+        .with_fields(vec![Arc::clone(&image), Arc::clone(&label)])
         .build()
         .map_err(bad)?;
-    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let split = split_named(&file);
     let mut spool = Spool::new(path);
     let mut rows = Vec::new();
     for (index, row) in reader.get_row_iter(Some(projection)).map_err(bad)?.enumerate() {
-        let row = row.map_err(bad)?;
-        let mut columns = row.get_column_iter().map(|(_, field)| field);
-        let (Some(first), Some(second)) = (columns.next(), columns.next()) else { continue };
-        let (image, label) = if image_first { (first, second) } else { (second, first) };
-        let Some((bytes, name)) = image_of(image) else {
-            builder.leave_out("without an image", format!("{file}#{index}"));
-            continue;
-        };
-        let key = match name {
-            Some(name) => format!("{file}#{index}/{name}"),
-            None => format!("{file}#{index}"),
-        };
-        let label = label_of(label)
-            .map_err(|cause| {
-                unreadable(path, format!("the label of row {index} is {cause}"))
-                    .hint("`--columns label=NAME` names another column")
-            })?
-            .filter(|label| names.is_empty() || label != NO_LABEL);
-        let Some(label) = label else {
-            builder.leave_out(UNLABELLED, key);
-            continue;
-        };
-        if label.parse::<usize>().is_ok_and(|number| !names.is_empty() && number >= names.len()) {
-            let count = plural(names.len(), "name", "names");
-            return Err(unreadable(path, format!("row {index} has the label {label} of {count}"))
-                .hint("every label needs a name in the file's own list of classes"));
+        match layout.find(index, &row.map_err(bad)?)? {
+            Found::Sample { key, label, bytes } => {
+                let offset = spool.add(bytes)?;
+                rows.push((key, builder.class(&label), offset, bytes.len() as u64));
+            }
+            Found::LeftOut(what, key) => builder.leave_out(what, key),
         }
-        let offset = spool.add(bytes)?;
-        rows.push((key, builder.class(&label), offset, bytes.len() as u64));
     }
     let archive = Arc::new(spool.finish());
     for (key, label, offset, len) in rows {
@@ -137,6 +113,52 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
         builder.push(split, Sample { key: key.into(), label, group: None, source });
     }
     Ok(names)
+}
+
+/// What is where in the rows of a file.
+struct Layout<'a> {
+    path: &'a Path,
+    file: &'a str,
+    /// The column of images, and that of labels.
+    image: &'a str,
+    label: &'a str,
+    /// The names of classes by number; none where the labels are the names.
+    names: &'a [String],
+}
+
+/// What a row is.
+enum Found<'a> {
+    Sample { key: String, label: String, bytes: &'a [u8] },
+    LeftOut(&'static str, String),
+}
+
+impl Layout<'_> {
+    fn find<'a>(&self, index: usize, row: &'a Row) -> Result<Found<'a>> {
+        let Self { path, file, names, .. } = *self;
+        let column = |wanted: &str| {
+            row.get_column_iter().find(|(name, _)| *name == wanted).map(|(_, field)| field)
+        };
+        let Some((bytes, name)) = column(self.image).and_then(image_of) else {
+            return Ok(Found::LeftOut("without an image", format!("{file}#{index}")));
+        };
+        let key = match name {
+            Some(name) => format!("{file}#{index}/{name}"),
+            None => format!("{file}#{index}"),
+        };
+        let label = column(self.label).map_or(Ok(None), label_of).map_err(|cause| {
+            unreadable(path, format!("the label of row {index} is {cause}"))
+                .hint("`--columns label=NAME` names another column")
+        })?;
+        let Some(label) = label.filter(|label| names.is_empty() || label != NO_LABEL) else {
+            return Ok(Found::LeftOut(UNLABELLED, key));
+        };
+        if label.parse::<usize>().is_ok_and(|number| !names.is_empty() && number >= names.len()) {
+            let count = plural(names.len(), "name", "names");
+            return Err(unreadable(path, format!("row {index} has the label {label} of {count}"))
+                .hint("every label needs a name in the file's own list of classes"));
+        }
+        Ok(Found::Sample { key, label, bytes })
+    }
 }
 
 /// Whether a column is bytes, or a group with bytes in it.

@@ -38,7 +38,7 @@ const A_CORE: usize = 2;
 /// Bytes of batches that wait: 1 GiB.
 const MOST_WAITING: usize = 1 << 30;
 
-/// A resume reads so many of the files that are newer than its lock before it begins: a few were
+/// A resume reads so many of the files that are not older than its lock before it begins: a few were
 /// edited, many were copied. Whatever differs in the others is noticed when they are decoded.
 const MOST_READ: usize = 1000;
 
@@ -81,7 +81,7 @@ pub fn open_split(
         let read = AtomicUsize::new(0);
         let is_suspect = |sample: &Sample| {
             let Some(file) = sample.file() else { return true }; // in memory
-            files::modified(&file).is_none_or(|time| time > since)
+            files::modified(&file).is_none_or(|time| time >= since)
                 && read.fetch_add(1, Ordering::Relaxed) < MOST_READ
         };
         let changes = lock::apply(&mut dataset, &text, is_suspect)?;

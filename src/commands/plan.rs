@@ -85,25 +85,20 @@ pub fn open_split(
                 && read.fetch_add(1, Ordering::Relaxed) < MOST_READ
         };
         let changes = lock::apply(&mut dataset, &text, is_suspect)?;
-        if !changes.changed.is_empty() {
-            let count = plural(changes.changed.len(), "image is", "images are");
+        if let Some(changed) = images(&changes.changed, "other than then") {
             return Err(Error::input("the data are not those that the run was trained on")
-                .cause(format!("{count} other than then: {}", list(&changes.changed, 3)))
+                .cause(changed)
                 .hint("restore the files, or start a new run"));
         }
         dataset.known = lock::contents(&text);
-        return Ok((dataset, left_out(&changes.added)));
+        return Ok((dataset, images(&changes.added, ADDED).into_iter().collect()));
     }
     if let Some(run) = &settings.lock {
         let path = locate_run(run, &folders.models)?.join("dataset.lock");
         let changes = lock::apply(&mut dataset, &files::read_text(&path)?, |_| true)?;
-        let mut said = left_out(&changes.added);
-        if !changes.changed.is_empty() {
-            let count = plural(changes.changed.len(), "image is", "images are");
-            let names = list(&changes.changed, 3);
-            said.push(format!("{count} other than when the split was made: {names}"));
-        }
-        return Ok((dataset, said));
+        let changed = images(&changes.changed, "other than when the split was made");
+        let added = images(&changes.added, ADDED);
+        return Ok((dataset, changed.into_iter().chain(added).collect()));
     }
     let _ = apply_together(folders, &mut dataset);
     add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
@@ -120,11 +115,13 @@ pub fn open_split(
     Ok((dataset, said))
 }
 
-/// What there is to say of images that a split does not know.
-fn left_out(added: &[String]) -> Vec<String> {
-    let count = plural(added.len(), "image is", "images are");
-    let said = format!("{count} not in that split and left out: {}", list(added, 3));
-    if added.is_empty() { Vec::new() } else { vec![said] }
+/// What images of the data are that a split does not know.
+const ADDED: &str = "not in that split and left out";
+
+/// That some images are `what`; nothing where there are none.
+fn images(names: &[String], what: &str) -> Option<String> {
+    let count = plural(names.len(), "image is", "images are");
+    (!names.is_empty()).then(|| format!("{count} {what}: {}", list(names, 3)))
 }
 
 /// The plan for training on `dataset`, whose lock is `lock`, on a device, and the samples of its

@@ -141,33 +141,22 @@ pub fn apply(
     suspect: impl Fn(&Sample) -> bool + Sync,
 ) -> Result<Changes> {
     let all: Vec<Sample> = dataset.samples().cloned().collect();
-    // Different names can look alike in a lock: no line breaks in them, and nothing but UTF-8.
-    let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(all.len());
-    for (index, sample) in all.iter().enumerate() {
-        places.entry(path(sample)).or_default().push(index);
-    }
+    let mut places = by_path(&all);
     let mut splits = [Vec::new(), Vec::new(), Vec::new()];
     let (mut missing, mut compared) = (Vec::new(), Vec::new());
-    let damaged = || {
-        Error::input("the split's `dataset.lock` is damaged, or of a newer version")
-            .hint("restore the file from a copy, or train without `--lock`")
-    };
     let version = text.strip_prefix(FORMAT).and_then(|rest| rest.lines().next());
     if !matches!(version, Some("1" | "2")) {
         return Err(damaged());
     }
     for entry in lines(text) {
         let entry = entry.ok_or_else(damaged)?;
-        let alike = places.get_mut(entry.path).filter(|alike| !alike.is_empty());
-        let Some(alike) = alike else {
-            missing.push(entry.path.to_owned());
-            continue;
-        };
         let class = |index: usize| word(&dataset.classes[all[index].label as usize]);
         let fits =
             |&index: &usize| class(index) == entry.class && bytes_of(&all[index]) == entry.bytes;
-        let place = if alike.len() == 1 { None } else { alike.iter().position(fits) };
-        let index = alike.remove(place.unwrap_or(0));
+        let Some(index) = take(&mut places, entry.path, fits) else {
+            missing.push(entry.path.to_owned());
+            continue;
+        };
         let (sample, class) = (&all[index], class(index));
         if class != entry.class {
             return Err(Error::input(format!("`{}` is another class than before", entry.path))
@@ -202,6 +191,33 @@ pub fn apply(
     added.sort_unstable();
     dataset.splits = splits.map(Arc::new);
     Ok(Changes { changed, added })
+}
+
+fn damaged() -> Error {
+    Error::input("the split's `dataset.lock` is damaged, or of a newer version")
+        .hint("restore the file from a copy, or train without `--lock`")
+}
+
+/// The places of the samples that a lock calls so. Different names can look alike in it: no line
+/// breaks in them, and nothing but UTF-8.
+fn by_path(samples: &[Sample]) -> HashMap<String, Vec<usize>> {
+    let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(samples.len());
+    for (index, sample) in samples.iter().enumerate() {
+        places.entry(path(sample)).or_default().push(index);
+    }
+    places
+}
+
+/// Takes out the sample of a path, where there are several the first that `fits`; none where all
+/// are taken.
+fn take(
+    places: &mut HashMap<String, Vec<usize>>,
+    path: &str,
+    fits: impl Fn(&usize) -> bool,
+) -> Option<usize> {
+    let alike = places.get_mut(path).filter(|alike| !alike.is_empty())?;
+    let place = if alike.len() == 1 { None } else { alike.iter().position(fits) };
+    Some(alike.remove(place.unwrap_or(0)))
 }
 
 /// By split, the content of each sample, where it is told.

@@ -163,11 +163,9 @@ impl Target<'_> {
             return Ok(None);
         }
         if !stays_inside(entry) {
+            let name: String = entry.to_string_lossy().chars().take(200).collect();
             return Err(Error::input(format!("cannot unpack `{}`", self.archive.display()))
-                .cause(format!(
-                    "its entry `{}` leads out of the folder",
-                    printable(&entry.to_string_lossy())
-                ))
+                .cause(format!("its entry `{}` leads out of the folder", printable(&name)))
                 .hint("such an archive is broken or hostile: nothing of it was kept"));
         }
         Ok(self.filter.place(entry).map(|below| self.tree.join(below)))

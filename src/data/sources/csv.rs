@@ -64,23 +64,24 @@ pub(super) fn is_here(folder: &Path) -> Result<bool> {
 
 /// The tables in a folder that have the columns: those that are named for splits, where any is.
 fn tables(folder: &Path, how: &Reading) -> Result<Vec<PathBuf>> {
-    let mut found = files::list(folder)?;
-    found.retain(|path| {
-        let head = || files::read_head(path, 1 << 16).ok();
-        by_name(path) == Some(Format::Csv)
-            && path.is_file()
-            && head().is_some_and(|head| columns(&head, path, how).is_ok())
-    });
+    let mut found = all(folder)?;
+    found.retain(|path| columns_of(path, how).is_ok());
     if found.iter().any(|path| named(path).is_some()) {
         found.retain(|path| named(path).is_some());
     }
     Ok(found)
 }
 
-/// A table in a folder, whatever its columns.
-pub(super) fn any(folder: &Path) -> Option<PathBuf> {
-    let is_table = |path: &PathBuf| by_name(path) == Some(Format::Csv) && path.is_file();
-    files::list(folder).ok()?.into_iter().find(is_table)
+/// The tables in a folder, whatever their columns.
+pub(super) fn all(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = files::list(folder)?;
+    found.retain(|path| by_name(path) == Some(Format::Csv) && path.is_file());
+    Ok(found)
+}
+
+/// The columns of a table, from its beginning.
+fn columns_of(table: &Path, how: &Reading) -> Result<Columns> {
+    columns(&files::read_head(table, 1 << 16)?, table, how)
 }
 
 /// The split that a table's name says.
@@ -97,8 +98,8 @@ pub(super) fn open(path: &Path, how: &Reading) -> Result<Dataset> {
         (path.to_owned(), tables(path, how)?)
     };
     if found.is_empty() {
-        if let Some(table) = any(path) {
-            columns(&files::read_head(&table, 1 << 16)?, &table, how)?;
+        if let Some(table) = all(path)?.first() {
+            columns_of(table, how)?;
         }
         return Err(Error::input(format!("no table in `{}`", path.display())).hint(
             "a `.csv` or `.tsv` with a column `path` and a column `label`; `--columns path=NAME,label=NAME` names others",

@@ -81,7 +81,7 @@ fn detect(path: &Path, how: &Reading) -> Result<Format> {
 
 /// A table in a folder, whatever its columns.
 pub(super) fn table_in(folder: &Path) -> Option<PathBuf> {
-    csv::any(folder)
+    csv::all(folder).ok()?.into_iter().next()
 }
 
 /// Whether a file is a data set by its name.
@@ -243,12 +243,9 @@ fn check_training(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut counts = vec![0usize; dataset.classes.len()];
     dataset.split(Split::Train).iter().for_each(|sample| counts[sample.label as usize] += 1);
     if dataset.split(Split::Train).is_empty() {
-        let error = Error::input(format!("no training images in `{}`", path.display()));
-        let error = match dataset.notes().into_iter().next() {
-            Some(note) => error.cause(note),
-            None => error,
-        };
-        return Err(error.hint("a split called `train`, or no splits at all, is needed"));
+        let error = Error::input(format!("no training images in `{}`", path.display()))
+            .hint("a split called `train`, or no splits at all, is needed");
+        return Err(Error { cause: dataset.notes().into_iter().next(), ..error });
     }
     match counts.iter().position(|&count| count == 0) {
         None => Ok(()),

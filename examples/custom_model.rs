@@ -9,15 +9,15 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
+use tinderbox::base::Folders;
 use tinderbox::base::Result;
 use tinderbox::base::signals::Signals;
-use tinderbox::config::{
-    Augment, Augmentation, ClassWeights, Folders, Plan, Preprocessing, Settings,
-};
 use tinderbox::data::{Order, Samples, Split, Work, add_missing_splits, open, statistics};
-use tinderbox::events::{Reporter, Verbosity};
-use tinderbox::model::{Classifier, Pass};
-use tinderbox::ops::{Activation, Layer, Tail, block};
+use tinderbox::image::{Augment, Augmentation, Preprocessing};
+use tinderbox::nn::{Activation, Layer, Tail, block};
+use tinderbox::nn::{Classifier, Pass};
+use tinderbox::terminal::{Reporter, Verbosity};
+use tinderbox::train::{ClassWeights, Plan, Settings};
 use tinderbox::train::{Job, train};
 
 /// Images in a step.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::data::{Want, decode};
+use tinderbox::image::{Want, decode};
 use tinderbox_fuzz::allow_panics_of_libraries;
 
 fuzz_target!(init: allow_panics_of_libraries(), |bytes: &[u8]| {

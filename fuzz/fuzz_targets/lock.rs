@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::config::Reading;
+use tinderbox::data::{Reading};
 use tinderbox::data::{Dataset, lock, open};
 use tinderbox_fuzz::LAB;
 

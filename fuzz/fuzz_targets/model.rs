@@ -7,9 +7,11 @@ use std::sync::LazyLock;
 
 use burn::tensor::Device;
 use libfuzzer_sys::fuzz_target;
-use tinderbox::config::{Augment, Augmentation, ClassWeights, Plan, Settings};
-use tinderbox::format::{File, Package, Tensor, encode};
-use tinderbox::model::{Network, Spec};
+use tinderbox::image::{Augment, Augmentation};
+use tinderbox::train::{ClassWeights, Plan, Settings};
+use tinderbox::nn::io::{File, Tensor, encode};
+use tinderbox::train::{Package};
+use tinderbox::nn::{Network, Spec};
 use tinderbox::train::Saved;
 use tinderbox_fuzz::LAB;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::format::{decode, encode};
+use tinderbox::nn::io::{decode, encode};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(file) = decode(bytes) {

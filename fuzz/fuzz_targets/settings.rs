@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::config::{Origin, resolve, resolve_run, write};
+use tinderbox::base::settings::{Origin};
+use tinderbox::settings::{resolve, resolve_run, write};
 use tinderbox_fuzz::LAB;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
-use tinderbox::config::{Folders, Reading};
-use tinderbox::data::{Lock, Samples, Want, load, lock, open};
+use tinderbox::base::{Folders};
+use tinderbox::data::{Reading};
+use tinderbox::data::{Lock, Samples, load, lock, open};
+use tinderbox::image::{Want};
 
 /// The folder of this process; it stays, because libFuzzer ends the process without a word.
 pub static LAB: LazyLock<Lab> = LazyLock::new(Lab::new);

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::train_args::TrainArgs;
+use crate::commands;
 use crate::commands::bench::Length;
 use crate::commands::predict::Form;
-use crate::commands::{self, bench, check, evaluate, fetch, models, predict};
-use crate::config::{Format, Kernels, Reading};
-use crate::events::Verbosity;
+use crate::commands::{bench, check, evaluate, fetch, models, predict};
+use crate::terminal::Verbosity;
+use tinderbox_data::{Format, Reading};
+use tinderbox_nn::Kernels;
 
 /// Trains image classifiers on any machine: one small program, no Python
 ///

@@ -9,11 +9,12 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use crate::base::Error;
-use crate::base::signals::end_at_once;
-use crate::commands::{self, Context};
-use crate::config::Folders;
+use crate::commands;
+use crate::commands::Context;
 use args::{Cli, DatasetsVerb, RunsVerb, Verb};
+use tinderbox_base::Error;
+use tinderbox_base::Folders;
+use tinderbox_base::signals::end_at_once;
 
 /// Runs the program on the process's arguments.
 #[must_use]

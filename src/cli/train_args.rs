@@ -7,8 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use toml::Value;
 
 use crate::commands::train::Request;
-use crate::config::flags::{FLAGS, Flag, Kind};
-use crate::config::{Given, Origin};
+use crate::settings::flags::{FLAGS, Flag, Kind};
+use tinderbox_base::settings::{Given, Origin};
 
 /// What was given to `train`, by flag or by environment.
 #[derive(Debug, Clone)]

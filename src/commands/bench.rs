@@ -4,18 +4,21 @@ use serde::Serialize;
 
 use super::plan::check_batch;
 use super::{Compute, Context, output};
-use crate::base::draw::{Draw, Purpose};
-use crate::base::env::{Stopwatch, peak_memory};
-use crate::base::units::thousands;
-use crate::base::{Error, Result, median};
-use crate::config::{Kernels, Settings, check_range, compute_threads};
-use crate::eval::answer;
-use crate::model::{Network, Pass, spec};
-use crate::ops::{device, threads::with_threads};
-use crate::optim::Optimizer;
-use crate::train::{StepInput, Targets, step};
 use burn::module::Module;
 use burn::tensor::Device;
+use tinderbox_base::draw::{Draw, Purpose};
+use tinderbox_base::env::{Stopwatch, peak_memory};
+use tinderbox_base::settings::check_range;
+use tinderbox_base::units::thousands;
+use tinderbox_base::{Error, Result, median};
+use tinderbox_nn::Kernels;
+use tinderbox_nn::device;
+use tinderbox_nn::threads::with_threads;
+use tinderbox_nn::{Network, Pass, spec};
+use tinderbox_train::Optimizer;
+use tinderbox_train::answer;
+use tinderbox_train::{Settings, compute_threads};
+use tinderbox_train::{StepInput, Targets, step};
 
 /// What is measured.
 #[derive(Clone, Debug)]

@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::units::{percent, plural, printable, thousands};
-use crate::base::{Error, Result, files};
-use crate::config::Reading;
-use crate::data::{self, Dataset, Findings, Sample, Split, Want, inspect, load, thumbnail};
-use crate::events::Counter;
-use crate::report::{self, Pair};
+use crate::terminal::Counter;
+use tinderbox_base::units::{percent, plural, printable, thousands};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_data as data;
+use tinderbox_data::Reading;
+use tinderbox_data::{Dataset, Findings, Sample, Split, inspect, load};
+use tinderbox_image::{Want, thumbnail};
+use tinderbox_report as report;
+use tinderbox_report::Pair;
 
 /// What is checked, and how.
 #[derive(Clone, Debug)]
@@ -198,7 +201,7 @@ fn repeats(found: &Findings, name: impl Fn(usize) -> String) -> [Line; 2] {
 }
 
 fn text(context: &Context, dataset: &Dataset, found: &Findings, lines: &[Line]) -> String {
-    let all = context.verbosity == crate::events::Verbosity::Verbose;
+    let all = context.verbosity == crate::terminal::Verbosity::Verbose;
     let counts = Split::ALL.map(|split| dataset.split(split).len());
     let mut rows = Rows::new(&["CLASS", ">TRAIN", ">VAL", ">TEST"]);
     let show = |count: usize| if count == 0 { "-".to_owned() } else { thousands(count as u64) };

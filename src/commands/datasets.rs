@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::Result;
-use crate::base::units::thousands;
-use crate::config::{EMBEDDED, Reading};
-use crate::data::{Split, available, open};
+use tinderbox_base::Result;
+use tinderbox_base::units::thousands;
+use tinderbox_data::{EMBEDDED, Reading};
+use tinderbox_data::{Split, available, open};
 
 /// Lists what can be trained on: the folders in the datasets folder, and the data set inside the
 /// program. One that cannot be used is listed with the reason.

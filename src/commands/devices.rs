@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::Result;
-use crate::base::env::cores;
-use crate::base::units::plural;
-use crate::ops::device::{self, Adapter, Request};
+use tinderbox_base::Result;
+use tinderbox_base::env::cores;
+use tinderbox_base::units::plural;
+use tinderbox_nn::device;
+use tinderbox_nn::device::{Adapter, Request};
 
 /// Lists the devices and says which one `auto` takes.
 ///

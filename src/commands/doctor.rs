@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::Context;
 use super::output::{print, print_json, print_styled};
-use crate::base::units::plural;
-use crate::base::{Error, Result};
 use crate::doctor::{Finding, Verdict, examine};
+use tinderbox_base::units::plural;
+use tinderbox_base::{Error, Result};
 
 /// Says whether this container or workstation is ready to train, and what to fix.
 ///

@@ -9,14 +9,16 @@ use super::fetch::with_way;
 use super::output::{Rows, print, print_json};
 use super::plan::{evaluation_work, relabel};
 use super::{Compute, Context};
-use crate::base::units::{list, percent, plural, thousands};
-use crate::base::{Error, Result, files};
-use crate::config::{Reading, Settings, compute_threads, resolve};
-use crate::data::{Dataset, Samples, Split, add_missing_splits, lock, open};
-use crate::eval::{Scores, answer_split, scores};
-use crate::events::Reporter;
-use crate::format::{Package, locate};
-use crate::ops::threads::with_threads;
+use crate::settings::resolve;
+use crate::terminal::Reporter;
+use tinderbox_base::units::{list, percent, plural, thousands};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_data::Reading;
+use tinderbox_data::{Dataset, Samples, Split, add_missing_splits, content, lock, open};
+use tinderbox_nn::threads::with_threads;
+use tinderbox_train::{Package, locate};
+use tinderbox_train::{Scores, answer_split, scores};
+use tinderbox_train::{Settings, compute_threads};
 
 /// What is evaluated.
 #[derive(Clone, Debug)]
@@ -161,7 +163,7 @@ fn leaks(
     let learned = lock::learned_contents(&text);
     let of = |index: u32| {
         let sample = samples.get(index);
-        let twin = learned.get(&samples.content(index).map(lock::hex)?)?;
+        let twin = learned.get(&samples.content(index).map(content::hex)?)?;
         Some((sample.key.to_string(), twin.clone()))
     };
     Ok(Some((0..samples.len() as u32).filter_map(of).collect()))
@@ -184,7 +186,7 @@ fn refuse(leaks: &[(String, String)], images: usize) -> Result<()> {
 fn choose_split(
     dataset: &Dataset,
     asked: Option<&str>,
-) -> Result<(&'static str, Vec<crate::data::Sample>)> {
+) -> Result<(&'static str, Vec<tinderbox_data::Sample>)> {
     let filled = |split: &Split| !dataset.split(*split).is_empty();
     let split = match asked {
         Some("all") => None,

@@ -6,12 +6,14 @@ use serde_json::json;
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::units::{bytes, plural, thousands};
-use crate::base::{Error, Result, files};
-use crate::config::{Folders, Reading};
-use crate::data::{Dataset, Split, is_there, open};
-use crate::events::Transfer;
-use crate::fetch::{self, Fetched, News, Set, Source};
+use crate::terminal::Transfer;
+use tinderbox_base::Folders;
+use tinderbox_base::units::{bytes, plural, thousands};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_data::Reading;
+use tinderbox_data::{Dataset, Split, is_there, open};
+use tinderbox_fetch as fetch;
+use tinderbox_fetch::{Fetched, News, Set, Source};
 
 /// What to fetch, and from where.
 #[derive(Clone, Debug)]

@@ -1,21 +1,21 @@
 //! The verbs: each joins rooms and prints its result. No mathematics here.
 
+mod banner;
+mod batch_size;
 pub mod bench;
 pub mod check;
-mod claim;
 pub mod datasets;
 pub mod devices;
 pub mod doctor;
 pub mod evaluate;
 pub mod fetch;
-mod fit;
-mod head;
 pub mod models;
 mod output;
 mod pictures;
 mod plan;
 pub mod predict;
 mod resume;
+mod run_directory;
 pub mod runs;
 pub mod show;
 pub mod speed;
@@ -23,10 +23,11 @@ pub mod train;
 pub mod verify_resume;
 mod watch;
 
-use crate::base::Result;
-use crate::config::{Folders, Kernels};
-use crate::events::Verbosity;
-use crate::ops::{device, kernels};
+use crate::terminal::Verbosity;
+use tinderbox_base::Folders;
+use tinderbox_base::Result;
+use tinderbox_nn::Kernels;
+use tinderbox_nn::{device, kernels};
 
 /// What every verb is told.
 #[derive(Clone, Debug)]

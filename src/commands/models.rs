@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::Result;
-use crate::base::units::{count, thousands};
-use crate::config::check_range;
-use crate::model::spec::{Block, Layer};
-use crate::model::{Shapes, Spec, ZOO, check, spec};
-use crate::ops::Pool;
+use tinderbox_base::Result;
+use tinderbox_base::settings::check_range;
+use tinderbox_base::units::{count, thousands};
+use tinderbox_nn::Pool;
+use tinderbox_nn::spec::{Block, Layer};
+use tinderbox_nn::{Shapes, Spec, ZOO, check, spec};
 
 /// What one model is shown for.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::base::{Error, Result, files};
+use tinderbox_base::{Error, Result, files};
 
 /// Writes text to stdout. A reader that went away (`| head`) is no error.
 pub fn print(text: &str) -> Result<()> {

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use crate::base::draw::{Purpose, permutation};
-use crate::base::{Result, files};
-use crate::data::{Want, Work, prepare};
-use crate::eval::{Answer, confusion};
-use crate::report::{self, EpochPoint, Guess};
-use crate::train::EpochRecord;
+use tinderbox_base::draw::{Purpose, permutation};
+use tinderbox_base::{Result, files};
+use tinderbox_data::Work;
+use tinderbox_image::{Want, prepare};
+use tinderbox_report as report;
+use tinderbox_report::{EpochPoint, Guess};
+use tinderbox_train::EpochRecord;
+use tinderbox_train::{Answer, confusion};
 
 /// The names of the pictures.
 pub const FILES: [&str; 5] =

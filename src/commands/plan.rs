@@ -4,22 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::batch_size::Need;
 use super::fetch::with_way;
-use super::fit::Need;
-use crate::base::units::{list, plural, thousands};
-use crate::base::{Error, Result, files};
-use crate::config::{
-    Amount, Augment, Augmentation, ClassWeights, Folders, Origin, Plan, Preprocessing, Resolved,
-    Settings,
+use crate::settings::Resolved;
+use tinderbox_base::Folders;
+use tinderbox_base::settings::{Amount, Origin};
+use tinderbox_base::units::{list, plural, thousands};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_data::{
+    Cache, Dataset, Lock, Look, Order, Sample, Samples, Split, Work, add_missing_splits,
+    apply_together, lock, look, open, statistics,
 };
-use crate::data::{
-    Cache, Dataset, Lock, Look, Order, Sample, Samples, Split, Want, Work, add_missing_splits,
-    apply_together, lock, open, statistics,
-};
-use crate::format::locate_run;
-use crate::model::check_name;
-use crate::ops::device::Chosen;
-use crate::ops::memory;
+use tinderbox_image::Want;
+use tinderbox_image::{Augment, Augmentation, Preprocessing};
+use tinderbox_nn::check_name;
+use tinderbox_nn::device::Chosen;
+use tinderbox_nn::memory;
+use tinderbox_train::locate_run;
+use tinderbox_train::{ClassWeights, Plan, Settings};
 
 /// Images up to this size keep it.
 const KEPT_SIZE: usize = 96;
@@ -140,7 +142,7 @@ pub fn plan(
     let model = settings.model.clone();
     let images = dataset.split(Split::Train).len();
     check_counts(resolved, dataset)?;
-    let look = dataset.look();
+    let look = look(dataset);
     let keeps = look.size.filter(|size| size.iter().all(|&side| side <= KEPT_SIZE));
     let model =
         model.unwrap_or_else(|| if keeps.is_some() { "cnn" } else { "mobilenet_v2" }.to_owned());

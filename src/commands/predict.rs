@@ -8,14 +8,17 @@ use serde_json::json;
 
 use super::output::{Rows, print, print_json};
 use super::{Compute, Context};
-use crate::base::units::{list, percent, plural};
-use crate::base::{Error, Pixels, Result, files};
-use crate::config::compute_threads;
-use crate::data::{IMAGE_EXTENSIONS, Want, decode, images_below, read_file, thumbnail};
-use crate::format::{Package, locate};
-use crate::ops::threads::with_threads;
-use crate::predict::{Predictor, Ranked};
-use crate::report::{self, Guess};
+use tinderbox_base::units::{list, percent, plural};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_data::images_below;
+use tinderbox_image::Pixels;
+use tinderbox_image::{IMAGE_EXTENSIONS, Want, decode, read_file, thumbnail};
+use tinderbox_nn::threads::with_threads;
+use tinderbox_report as report;
+use tinderbox_report::Guess;
+use tinderbox_train::compute_threads;
+use tinderbox_train::{Package, locate};
+use tinderbox_train::{Predictor, Ranked};
 
 /// How the answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::base::{Error, Result, files};
-use crate::config::{Folders, Given, Origin, Plan, Resolved, Settings, resolve_run};
-use crate::format::locate_run;
-use crate::optim::learning_rate;
-use crate::train::{RunFolder, Saved};
+use crate::settings::{Resolved, resolve_run};
+use tinderbox_base::Folders;
+use tinderbox_base::settings::{Given, Origin};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_train::learning_rate;
+use tinderbox_train::locate_run;
+use tinderbox_train::{Plan, Settings};
+use tinderbox_train::{RunFolder, Saved};
 
 /// What cannot change: the weights would not fit.
 const FIXED: [&str; 4] = ["model", "size", "channels", "optimizer"];

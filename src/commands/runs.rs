@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::output::{Rows, print, print_json};
-use crate::base::units::{bytes, count, percent, thousands};
-use crate::base::{Result, files};
-use crate::format::{Package, locate};
-use crate::model::check;
+use tinderbox_base::units::{bytes, count, percent, thousands};
+use tinderbox_base::{Result, files};
+use tinderbox_nn::check;
+use tinderbox_train::{Package, locate};
 
 /// Lists what has been trained.
 ///
@@ -95,7 +95,7 @@ pub fn show(context: &Context, run: &str) -> Result<()> {
         thousands(parameters),
         count(flops),
         package.classes.len(),
-        crate::base::units::list(&package.classes, 12),
+        tinderbox_base::units::list(&package.classes, 12),
         how.width,
         how.height,
         if how.channels == 1 { "grey" } else { "colour" },

@@ -5,11 +5,13 @@ use serde_json::json;
 use super::plan::{open_split, plan, training_work};
 use super::train::Request;
 use super::{Context, choose, output};
-use crate::base::units::plural;
-use crate::base::{Result, files};
-use crate::config::{Augmentation, Plan};
-use crate::data::{Lock, Order};
-use crate::report::{self, Varied};
+use tinderbox_base::units::plural;
+use tinderbox_base::{Result, files};
+use tinderbox_data::{Lock, Order};
+use tinderbox_image::Augmentation;
+use tinderbox_report as report;
+use tinderbox_report::Varied;
+use tinderbox_train::Plan;
 
 /// Images in the picture, and how often each is varied.
 const IMAGES: usize = 8;

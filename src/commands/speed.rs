@@ -5,12 +5,12 @@ use serde::Serialize;
 use super::plan::{open_split, plan, training_work};
 use super::train::Request;
 use super::{Context, choose, output};
-use crate::base::env::{Stopwatch, peak_memory};
-use crate::base::units::{duration, thousands};
-use crate::base::{Error, Result};
-use crate::config::Origin;
-use crate::data::{Loader, Lock};
-use crate::ops::threads::with_threads;
+use tinderbox_base::env::{Stopwatch, peak_memory};
+use tinderbox_base::settings::Origin;
+use tinderbox_base::units::{duration, thousands};
+use tinderbox_base::{Error, Result};
+use tinderbox_data::{Loader, Lock};
+use tinderbox_nn::threads::with_threads;
 
 /// Passes where `--epochs` does not say: the first, and one that may find images kept.
 const PASSES: usize = 2;

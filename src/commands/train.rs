@@ -7,23 +7,28 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Places, claim};
 use super::plan::{evaluation_work, open_split, plan, training_work};
-use super::resume::{self, Resumed};
+use super::resume;
+use super::resume::Resumed;
+use super::run_directory::{Places, claim};
 use super::watch::Watch;
 use super::{Context, choose, output, pictures};
-use crate::base::env::Stopwatch;
-use crate::base::files;
-use crate::base::units::{bytes, duration, percent, plural, thousands};
-use crate::base::{Error, Result};
-use crate::config::{Given, Plan, Resolved, resolve};
-use crate::data::{Dataset, Lock, Samples, Split, Work, is_there};
 use crate::doctor;
-use crate::eval::{Scores, answer_split, scores};
-use crate::events::{Event, Reporter};
-use crate::model::{Network, check, spec};
-use crate::ops::{device, memory, threads::with_threads};
-use crate::train::{BadWatch, End, EpochRecord, Job, Outcome, train};
+use crate::settings::{Resolved, resolve};
+use crate::terminal::Reporter;
+use tinderbox_base::env::Stopwatch;
+use tinderbox_base::files;
+use tinderbox_base::settings::Given;
+use tinderbox_base::units::{bytes, duration, percent, plural, thousands};
+use tinderbox_base::{Error, Result};
+use tinderbox_base::{Event, Events};
+use tinderbox_data::{Dataset, Lock, Samples, Split, Work, is_there};
+use tinderbox_nn::threads::with_threads;
+use tinderbox_nn::{Network, check, spec};
+use tinderbox_nn::{device, memory};
+use tinderbox_train::Plan;
+use tinderbox_train::{BadWatch, End, EpochRecord, Job, Outcome, train};
+use tinderbox_train::{Scores, answer_split, scores};
 
 /// What a training is asked to do.
 #[derive(Clone, Debug)]

@@ -10,14 +10,16 @@ use toml::Table;
 use super::plan::{open_split, plan};
 use super::train::Request;
 use super::{Context, choose, output};
-use crate::base::env::sleep;
-use crate::base::process::itself;
-use crate::base::units::thousands;
-use crate::base::{Error, Result, files, hash};
-use crate::config::{Interval, Plan, Resolved, resolve, write};
-use crate::data::Lock;
-use crate::format::{File, decode};
-use crate::train::RunFolder;
+use crate::settings::{Resolved, resolve, write};
+use tinderbox_base::env::sleep;
+use tinderbox_base::process::itself;
+use tinderbox_base::settings::Interval;
+use tinderbox_base::units::thousands;
+use tinderbox_base::{Error, Result, files, hash};
+use tinderbox_data::Lock;
+use tinderbox_nn::io::{File, decode};
+use tinderbox_train::Plan;
+use tinderbox_train::RunFolder;
 
 /// Steps in a whole training, at the least, for each step between two checkpoints: enough that it
 /// can be killed before it ends.
@@ -210,7 +212,7 @@ fn first_difference(resumed: &File, whole: &File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Tensor;
+    use tinderbox_nn::io::Tensor;
 
     #[test]
     fn the_first_difference_is_named_to_the_bit() {

@@ -4,10 +4,10 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::base::env::Stopwatch;
-use crate::base::signals::Signals;
-use crate::base::{Error, Result};
-use crate::train::Rescue;
+use tinderbox_base::env::Stopwatch;
+use tinderbox_base::signals::Signals;
+use tinderbox_base::{Error, Result};
+use tinderbox_train::Rescue;
 
 /// Seconds after a signal in which a step may end by itself.
 const GRACE: f64 = 5.0;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::Finding;
 use super::places::nearest_existing;
-use crate::base::units::bytes;
-use crate::base::{Error, Result, space};
-use crate::config::{Folders, OnDivergence, OptimizerKind, Settings};
-use crate::model::{Shapes, check as check_shapes, spec};
+use tinderbox_base::Folders;
+use tinderbox_base::units::bytes;
+use tinderbox_base::{Error, Result, space};
+use tinderbox_nn::{Shapes, check as check_shapes, spec};
+use tinderbox_train::{OnDivergence, OptimizerKind, Settings};
 
 /// Pictures, settings and events of a run, rounded up.
 const PICTURES: u64 = 10_000_000;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::Finding;
-use crate::base::{env, files};
-use crate::ops::device::{Adapter, GPU_BUILD, Request, adapters, choose};
-use crate::train::audit_device;
+use tinderbox_base::{env, files};
+use tinderbox_nn::device::{Adapter, GPU_BUILD, Request, adapters, choose};
+use tinderbox_train::audit_device;
 
 /// Folders in which Vulkan's loader looks for drivers.
 const DRIVERS: [&str; 3] =

@@ -1,11 +1,11 @@
 //! Memory that this process may use, against what a training needs.
 
 use super::Finding;
-use crate::base::env::{kibibytes, proc_field};
-use crate::base::units::bytes;
-use crate::base::{Error, Result};
-use crate::model::{Shapes, check as check_shapes, spec};
-use crate::ops::memory::total;
+use tinderbox_base::env::{kibibytes, proc_field};
+use tinderbox_base::units::bytes;
+use tinderbox_base::{Error, Result};
+use tinderbox_nn::memory::total;
+use tinderbox_nn::{Shapes, check as check_shapes, spec};
 
 /// A prediction is at most one part in so many too high.
 const PREDICTION: u64 = 4;

@@ -13,8 +13,8 @@ mod volumes;
 
 use serde::Serialize;
 
-use crate::base::{Error, Result};
-use crate::config::Folders;
+use tinderbox_base::Folders;
+use tinderbox_base::{Error, Result};
 
 pub use disk::require as require_space;
 pub use memory::warning as memory_warning;

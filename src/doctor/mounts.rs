@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::files;
+use tinderbox_base::files;
 
 /// One line of `/proc/self/mountinfo`; see `proc_pid_mountinfo(5)`.
 #[derive(Clone, Debug, PartialEq, Eq)]

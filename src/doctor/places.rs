@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::mounts::{Mount, Mounts};
-use crate::base::{env, files};
-use crate::config::Folders;
-use crate::data::IMAGE_EXTENSIONS;
+use tinderbox_base::Folders;
+use tinderbox_base::{env, files};
+use tinderbox_image::IMAGE_EXTENSIONS;
 
 /// What a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub const LOOKED_AT: usize = 200;
 ///
 /// # Errors
 /// If it cannot be listed.
-pub fn content(folder: &Path, role: Role) -> crate::base::Result<Content> {
+pub fn content(folder: &Path, role: Role) -> tinderbox_base::Result<Content> {
     let entries = files::some(folder, LOOKED_AT)?;
     let mut folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
     folders.sort();

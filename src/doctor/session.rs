@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use super::Finding;
-use crate::base::env;
+use tinderbox_base::env;
 
 /// A date before this program was written is wrong (2026-01-01).
 const EARLIEST: f64 = 1_767_225_600.0;

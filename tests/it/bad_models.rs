@@ -1,7 +1,7 @@
 //! Model files that cannot be used.
 
 use serde_json::Value;
-use tinderbox::format::{decode, encode as encode_file};
+use tinderbox::nn::io::{decode, encode as encode_file};
 
 use crate::draw::{encode, picture, trained, tree_from};
 use crate::lab::Lab;

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use tinderbox::format::{File, Package, decode, encode};
+use tinderbox::nn::io::{File, decode, encode};
+use tinderbox::train::Package;
 use tinderbox::train::{RunFolder, Saved};
 
 use crate::draw::{colours, draw};

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use image::{DynamicImage, GrayImage};
-use tinderbox::config::{Folders, Reading};
-use tinderbox::data::{
-    Lock, Samples, Want, add_missing_splits, apply_together, decode, inspect, lock, open,
-};
+use tinderbox::base::Folders;
+use tinderbox::data::Reading;
+use tinderbox::data::{Lock, Samples, add_missing_splits, apply_together, inspect, lock, open};
+use tinderbox::image::{Want, decode};
 use turbojpeg::Subsamp;
 
 use crate::draw::{COLOURS, draw, encode, gzip, idx, jpeg, picture, tree};

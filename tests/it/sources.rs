@@ -5,8 +5,8 @@ use std::io::Write as _;
 
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
-use tinderbox::config::Preprocessing;
-use tinderbox::data::{Want, decode, prepare};
+use tinderbox::image::Preprocessing;
+use tinderbox::image::{Want, decode, prepare};
 
 use crate::draw::{COLOURS, draw, encode, jpeg, picture, tree};
 use crate::lab::Lab;
@@ -215,7 +215,7 @@ fn archives_are_read_where_they_lie() {
     assert_eq!(counts(&lab, "w"), (18, COLOURS.map(str::to_owned).to_vec()));
     let weights = || {
         let model = lab.path("models/x/model.safetensors");
-        tinderbox::format::Package::read(&model).unwrap().weights
+        tinderbox::train::Package::read(&model).unwrap().weights
     };
     let first = weights();
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

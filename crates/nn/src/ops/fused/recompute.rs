@@ -1,0 +1,81 @@
+//! Inputs that are computed again on the way back instead of being kept.
+//!
+//! A block with a norm keeps what it normalised, and its output follows from that in one pass over
+//! memory. So the block after it need not keep that output as its input: it asks here, by the node
+//! of the graph, and shares what the first block keeps. That is nearly half of the memory of a
+//! network whose every convolution has a norm.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::flex::FlexTensor;
+use tinderbox_kernels::conv::Activation;
+use tinderbox_kernels::{Isa, buffer, norm};
+
+use super::tensor::{dims, from_channels_last};
+
+/// A norm's input and statistics: enough for its gradients and for its output.
+#[derive(Debug)]
+pub(super) struct Normalised {
+    /// The norm's input, channels last.
+    pub raw: FlexTensor,
+    pub gamma: FlexTensor,
+    pub mean: Vec<f32>,
+    /// 1 / deviation.
+    pub inverse: Vec<f32>,
+    /// `gamma * inverse`.
+    pub scale: Vec<f32>,
+    /// `beta - mean * scale`.
+    pub shift: Vec<f32>,
+    /// Whether something was added before the activation: the output does not follow then.
+    pub added: bool,
+    pub activation: Activation,
+}
+
+impl Normalised {
+    /// `activation(raw * scale + shift + add)`, channels last: the same bits each time.
+    pub(super) fn output(&self, isa: Isa, add: Option<&[f32]>) -> FlexTensor {
+        let x = self.raw.storage::<f32>();
+        let (scale, shift, activation) = (&self.scale[..], &self.shift[..], self.activation);
+        let mut z = buffer::arbitrary(x.len());
+        norm::apply(isa, norm::Apply { x, scale, shift, add, activation }, &mut z);
+        from_channels_last(z, dims(&self.raw))
+    }
+}
+
+/// An input that a backward pass needs.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    Kept(FlexTensor),
+    Recomputed(Arc<Normalised>),
+}
+
+impl Input {
+    pub(super) fn get(self, isa: Isa) -> FlexTensor {
+        match self {
+            Self::Kept(tensor) => tensor,
+            Self::Recomputed(normalised) => normalised.output(isa, None),
+        }
+    }
+}
+
+/// What the outputs of nodes follow from. A node's number is never used again, and what is pointed
+/// at lives in the graph: its buffers are freed with that.
+static KNOWN: Mutex<Option<HashMap<NodeId, Weak<Normalised>>>> = Mutex::new(None);
+
+/// Notes that the output of `node` is `normalised.output(_, None)`.
+pub(super) fn note(node: NodeId, normalised: &Arc<Normalised>) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if known.len() == known.capacity() {
+        known.retain(|_, normalised| normalised.strong_count() > 0);
+    }
+    known.insert(node, Arc::downgrade(normalised));
+}
+
+/// What the output of `node` follows from, if that is known.
+pub(super) fn find(node: NodeId) -> Option<Arc<Normalised>> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref()?.get(&node)?.upgrade()
+}

@@ -1,0 +1,60 @@
+//! When a training has diverged.
+
+use crate::Plan;
+use crate::state::State;
+use tinderbox_base::units::plural;
+
+/// Steps of an epoch before its mean loss says anything.
+const FEWEST_STEPS: usize = 20;
+/// How many times the loss of guessing, and that of the epoch before, is too much.
+const TOO_MUCH: f64 = 3.0;
+/// How often a training goes back to the last good epoch.
+pub(super) const MOST_ROLLBACKS: usize = 5;
+/// What each time does to the learning rate.
+pub(super) const ROLLBACK_RATE: f64 = 0.5;
+
+/// Why the training has diverged with the newest step's `loss`, if it has: the loss is not finite, or
+/// the epoch's mean is three times both the loss of guessing and that of the epoch before.
+pub(super) fn divergence(plan: &Plan, state: &State, loss: f64) -> Option<String> {
+    if !loss.is_finite() {
+        return Some(format!("the loss is {loss}"));
+    }
+    let before = state.history.last()?.train_loss;
+    let guessing = (plan.classes.len() as f64).ln();
+    let steps = state.steps_of_epoch(plan);
+    let (mean, most) = (state.mean_loss(), TOO_MUCH * before.max(guessing));
+    (steps >= FEWEST_STEPS && mean > most).then(|| {
+        format!(
+            "the mean loss of {} is {mean:.2}, after {before:.2} in the epoch before",
+            plural(steps, "step", "steps")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use crate::state::EpochRecord;
+
+    #[test]
+    fn a_loss_far_above_guessing_after_a_good_epoch_is_a_divergence_and_noise_is_none() {
+        let plan = Plan { steps_per_epoch: 100, ..Plan::sample(Settings::default()) };
+        let record =
+            EpochRecord { epoch: 1, train_loss: 0.5, val_loss: 0.5, val_top1: 0.8, lr: 0.1 };
+        let at = |steps: usize, mean: f64| State {
+            step: 100 + steps,
+            images: 10 * steps,
+            loss: 10.0 * steps as f64 * mean,
+            history: vec![record.clone()],
+            ..State::default()
+        };
+        assert!(divergence(&plan, &at(5, 2.0), f64::NAN).is_some());
+        assert!(divergence(&plan, &at(5, 2.0), f64::INFINITY).is_some());
+        assert!(divergence(&plan, &at(30, 50.0), 50.0).unwrap().contains("30 steps"));
+        assert!(divergence(&plan, &at(30, 2.0), 50.0).is_none(), "one bad step");
+        assert!(divergence(&plan, &at(5, 50.0), 50.0).is_none(), "too few steps");
+        let first = State { step: 30, images: 300, loss: 30_000.0, ..State::default() };
+        assert!(divergence(&plan, &first, 100.0).is_none(), "the first epoch may start anywhere");
+    }
+}

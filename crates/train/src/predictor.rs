@@ -1,0 +1,76 @@
+//! Images to ranked classes.
+
+use burn::tensor::Device;
+
+use crate::Package;
+use crate::answer;
+use tinderbox_base::Result;
+use tinderbox_image::Pixels;
+use tinderbox_image::{Want, prepare, to_input};
+use tinderbox_nn::Network;
+
+/// One class and its probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranked {
+    /// The number of the class.
+    pub class: usize,
+    /// Its probability.
+    pub probability: f64,
+}
+
+/// A trained model, ready to answer.
+#[derive(Debug)]
+pub struct Predictor {
+    network: Network,
+    package: Package,
+    device: Device,
+}
+
+impl Predictor {
+    /// Puts a model on a device.
+    ///
+    /// # Errors
+    /// If the weights do not fit the architecture.
+    pub fn new(package: Package, device: &Device) -> Result<Self> {
+        Ok(Self { network: package.network(device)?, package, device: device.clone() })
+    }
+
+    /// The names of the classes.
+    #[must_use]
+    pub fn classes(&self) -> &[String] {
+        &self.package.classes
+    }
+
+    /// How much of a picture must be decoded.
+    #[must_use]
+    pub fn want(&self) -> Want {
+        Want::input(&self.package.preprocessing)
+    }
+
+    /// A picture as the network sees it.
+    #[must_use]
+    pub fn prepare(&self, picture: &Pixels) -> Pixels {
+        prepare(picture, &self.package.preprocessing)
+    }
+
+    /// For each prepared picture all classes, the most probable first, of equals the first.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn rank(&self, pictures: &[&Pixels]) -> Result<Vec<Vec<Ranked>>> {
+        let how = &self.package.preprocessing;
+        let images: Vec<f32> = pictures.iter().flat_map(|picture| to_input(picture, how)).collect();
+        let rows = answer(&self.network, images, how.input(), &self.device)?;
+        Ok(rows.into_iter().map(ranked).collect())
+    }
+}
+
+fn ranked(probabilities: Vec<f64>) -> Vec<Ranked> {
+    let mut ranked: Vec<Ranked> = probabilities
+        .into_iter()
+        .enumerate()
+        .map(|(class, probability)| Ranked { class, probability })
+        .collect();
+    ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    ranked
+}

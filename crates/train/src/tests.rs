@@ -1,0 +1,176 @@
+//! Whole trainings on a disk that fails.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use burn::tensor::Device;
+
+use crate::{End, Job, Outcome, RunFolder, Saved, train};
+use crate::{OnDivergence, Plan, Settings};
+use tinderbox_base::Silent;
+use tinderbox_base::faults;
+use tinderbox_base::settings::{Amount, Interval};
+use tinderbox_base::{Result, files};
+use tinderbox_data::{Order, Sample, Samples, Source, Store, Work};
+use tinderbox_image::{Augmentation, Preprocessing};
+use tinderbox_nn::{Network, spec};
+
+const SIDE: usize = 6;
+const CLASSES: usize = 3;
+const IMAGES: usize = 14;
+const INPUT: [usize; 3] = [1, SIDE, SIDE];
+
+fn work(batch: usize, seed: Option<u64>) -> Work {
+    let data = (0..IMAGES * SIDE * SIDE).map(|i| (i * i * 31 % 251) as u8).collect();
+    let store = Arc::new(Store::new([SIDE, SIDE, 1], || data));
+    let sample = |i: usize| Sample {
+        key: i.to_string().into(),
+        label: (i % CLASSES) as u32,
+        group: None,
+        source: Source::Memory(Arc::clone(&store), i),
+    };
+    Work {
+        samples: Samples::new((0..IMAGES).map(sample).collect::<Vec<_>>(), CLASSES),
+        order: Order { seed, ..Order::plain(IMAGES, batch) },
+        augmentation: Augmentation { shift: 0.2, mixup: 0.5, ..Augmentation::NONE },
+        preprocessing: preprocessing(),
+        most_bytes: 1 << 20,
+    }
+}
+
+fn preprocessing() -> Preprocessing {
+    let [channels, height, width] = INPUT;
+    Preprocessing { channels, height, width, crop: 1.0, mean: vec![0.5], std: vec![0.25] }
+}
+
+fn settings() -> Settings {
+    Settings {
+        epochs: 3,
+        batch: Amount::Of(4),
+        checkpoint_every: Interval::Steps(2),
+        on_nan: OnDivergence::Rollback,
+        ..Settings::default()
+    }
+}
+
+fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
+    let plan = Plan {
+        model: "mlp".to_owned(),
+        preprocessing: preprocessing(),
+        loader_threads: 2,
+        classes: (0..CLASSES).map(|class| class.to_string()).collect(),
+        class_weights: vec![1.0; CLASSES],
+        batch: 4,
+        micro_batch: settings.micro_batch.and_then(Amount::number).map_or(4, |most| most.min(4)),
+        steps_per_epoch: IMAGES.div_ceil(4),
+        ..Plan::sample(settings)
+    };
+    let train = work(plan.batch, Some(0));
+    let patience = Duration::from_millis(50);
+    Job { folder, patience, ..Job::new(plan, train, work(4, None), Device::flex()) }
+}
+
+fn run(job: &Job) -> Result<Outcome<Network>> {
+    go_on(None, job)
+}
+
+fn go_on(from: Option<Saved>, job: &Job) -> Result<Outcome<Network>> {
+    let network = Network::new(&spec("mlp", INPUT, CLASSES)?, 0, &job.device)?;
+    train(network, from, job, &mut Silent)
+}
+
+/// Enough epochs for many checkpoints, however long writing one takes.
+fn long() -> Settings {
+    Settings { epochs: 20, ..settings() }
+}
+
+/// Goes on with what is in the folder, to the end.
+fn resume(folder: &Path, settings: Settings) -> Outcome<Network> {
+    let folder = RunFolder::new(folder);
+    let saved = folder.checkpoint_file().exists().then(|| folder.read().unwrap());
+    let outcome = go_on(saved, &job(settings, Some(folder))).unwrap();
+    assert_eq!(outcome.end, End::Finished);
+    outcome
+}
+
+/// Both files; that no other is there is checked.
+fn content(folder: &Path) -> [Vec<u8>; 2] {
+    let names = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(names, 2, "temporary files are left in {}", folder.display());
+    let folder = RunFolder::new(folder);
+    [folder.model_file(), folder.checkpoint_file()].map(|path| files::read(&path).unwrap())
+}
+
+/// The files of a training on a good disk, and how many operations it has there.
+fn undisturbed() -> ([Vec<u8>; 2], usize) {
+    let folder = tempfile::tempdir().unwrap();
+    faults::fail(folder.path(), |_| false);
+    resume(folder.path(), long());
+    (content(folder.path()), faults::count(folder.path()))
+}
+
+#[test]
+fn an_operation_that_fails_once_is_tried_again_and_changes_no_bit() {
+    let (expected, operations) = undisturbed();
+    assert!(operations > 20, "{operations}");
+    for n in 0..operations {
+        let folder = tempfile::tempdir().unwrap();
+        faults::fail(folder.path(), move |operation| operation == n);
+        resume(folder.path(), long());
+        assert!(content(folder.path()) == expected, "operation {n} of {operations}");
+    }
+}
+
+#[test]
+fn a_disk_that_stays_broken_ends_the_training_and_keeps_the_last_checkpoint() {
+    let (expected, operations) = undisturbed();
+    for n in (0..operations).step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
+        let folder = tempfile::tempdir().unwrap();
+        faults::fail(folder.path(), move |operation| operation >= n);
+        let result = run(&job(long(), Some(RunFolder::new(folder.path()))));
+        let Err(error) = result else {
+            // Which checkpoints are written depends on how long each takes.
+            assert!(faults::count(folder.path()) <= n, "operation {n} failed, and nobody said so");
+            continue;
+        };
+        assert_eq!(error.fault.exit_code(), 1, "{error:?}");
+        assert!(error.cause.as_ref().unwrap().contains("is lost"), "{error:?}");
+        assert!(error.hint.as_ref().unwrap().contains("--resume"), "{error:?}");
+        faults::fail(folder.path(), |_| false);
+        resume(folder.path(), long());
+        assert!(content(folder.path()) == expected, "operation {n} of {operations}");
+    }
+}
+
+#[test]
+fn parts_of_a_batch_add_up_to_it() {
+    let losses = |micro_batch: Option<usize>| {
+        let settings = Settings { micro_batch: micro_batch.map(Amount::Of), ..settings() };
+        let outcome = run(&job(settings, None)).unwrap();
+        let history = outcome.state.history.into_iter();
+        history.map(|epoch| [epoch.train_loss, epoch.val_loss]).collect::<Vec<_>>().concat()
+    };
+    let whole = losses(None);
+    for micro_batch in [1, 3, 4, 100] {
+        for (a, b) in losses(Some(micro_batch)).iter().zip(&whole) {
+            assert!((a - b).abs() < 1e-4 * b, "{micro_batch}: {a} instead of {b}");
+        }
+    }
+}
+
+#[test]
+fn a_training_that_diverges_goes_back_with_a_lower_rate_or_stops() {
+    let wild = |on_nan| Settings { lr: Some(1e3), epochs: 6, on_nan, warmup: 0.0, ..settings() };
+    let error = run(&job(wild(OnDivergence::Stop), None)).unwrap_err();
+    assert!(error.hint.as_ref().unwrap().contains("--on-nan rollback"), "{error:?}");
+    let folder = tempfile::tempdir().unwrap();
+    match run(&job(wild(OnDivergence::Rollback), Some(RunFolder::new(folder.path())))) {
+        Ok(outcome) => {
+            let state = outcome.state;
+            assert!(state.rollbacks > 0);
+            assert_eq!(state.rate_scale.to_bits(), 0.5f64.powi(state.rollbacks as i32).to_bits());
+        }
+        Err(error) => assert!(error.cause.unwrap().contains("after going back 5 times")),
+    }
+}

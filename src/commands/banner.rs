@@ -1,0 +1,172 @@
+//! What a training says and writes before its first step.
+
+use toml::Table;
+
+use super::pictures;
+use super::plan::{describe, describe_balance};
+use super::resume::Change;
+use super::run_directory::Places;
+use super::train::Session;
+use crate::settings::write;
+use crate::terminal::Reporter;
+use tinderbox_base::env::timestamp;
+use tinderbox_base::log::Log;
+use tinderbox_base::units::{count, plural, thousands};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_base::{Event, Events};
+use tinderbox_nn::Shapes;
+use tinderbox_nn::kernels;
+
+impl Session<'_> {
+    /// The head of the output: what is trained on what, where, and how that was chosen.
+    pub(super) fn announce(
+        &self,
+        places: &Places,
+        shapes: &Shapes,
+        (change, warning): (Option<&Change>, Option<String>),
+        out: &Reporter,
+    ) {
+        let (parameters, flops) = (shapes.parameters(), shapes.flops());
+        let origin = |key: &str| match self.resolved.origins.get(key) {
+            Some(origin) => origin.to_string(),
+            None => "default".to_owned(),
+        };
+        let place = match &self.dataset.path {
+            Some(path) => path.display().to_string(),
+            None => "in the program".to_owned(),
+        };
+        let reason = self.device.reason.map_or_else(|| origin("device"), str::to_owned);
+        let operators = if kernels::enabled() { "" } else { ", burn's operators" };
+        let device = format!(
+            "{}{operators}, {}",
+            self.device.description,
+            plural(self.plan.settings.compute_threads(), "thread", "threads")
+        );
+        let rows = [
+            (self.dataset.name.as_str(), describe(&self.dataset, &self.plan), place),
+            (
+                self.plan.model.as_str(),
+                format!("{} parameters, {}FLOP an image", thousands(parameters), count(flops)),
+                origin("model"),
+            ),
+            (self.device.name.as_str(), device, reason),
+            ("run", places.models.path().display().to_string(), self.start_of_run()),
+        ];
+        let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+        for (name, what, why) in rows {
+            let why = if why.is_empty() { why } else { format!("  ({why})") };
+            out.say(&format!("{name:width$}  {what}{why}"));
+        }
+        let counts = self.samples[0].class_counts();
+        if let Some(balance) = describe_balance(&self.plan, &counts) {
+            out.say(&balance);
+        }
+        self.notes.iter().for_each(|note| out.say(&format!("warning: {note}")));
+        if let Some(warning) = warning {
+            out.say(&format!("warning: {warning}"));
+        }
+        change.map(Change::lines).into_iter().flatten().for_each(|line| out.say(&line));
+        out.say("");
+        for (key, origin) in &self.resolved.origins {
+            out.detail(&format!("setting {key} from {origin}"));
+        }
+    }
+
+    /// Where a run that goes on does so.
+    fn start_of_run(&self) -> String {
+        let Some(resumed) = &self.resumed else { return String::new() };
+        let state = resumed.saved.as_ref().map(|saved| &saved.state);
+        match state {
+            None => "resumed from its start: there is no checkpoint".to_owned(),
+            Some(state) => format!(
+                "resumed after step {} of {}, {}",
+                thousands(state.step as u64),
+                thousands(self.plan.total_steps() as u64),
+                plural(state.history.len(), "complete epoch", "complete epochs")
+            ),
+        }
+    }
+
+    /// What computes.
+    pub(super) fn device_record(&self) -> Table {
+        Table::from_iter([
+            ("device".to_owned(), self.device.name.clone().into()),
+            ("device-description".to_owned(), self.device.description.clone().into()),
+            ("threads".to_owned(), (self.plan.settings.compute_threads() as i64).into()),
+            ("loader-threads".to_owned(), (self.plan.loader_threads as i64).into()),
+        ])
+    }
+
+    /// Writes `dataset.lock` with the contents that are known by now.
+    pub(super) fn keep_lock(&self, places: &Places) -> Result<()> {
+        let path = places.models.path().join("dataset.lock");
+        let older = files::read_text(&path).ok();
+        let text = self.lock.text(&self.dataset, &self.samples, older.as_deref());
+        if older.as_deref() == Some(&text) {
+            return Ok(());
+        }
+        files::replace(&path, text.as_bytes())
+    }
+
+    /// What is written before the first step: settings, lock, log, and the picture of a batch.
+    pub(super) fn record(
+        &self,
+        places: &Places,
+        device: Table,
+        change: Option<Change>,
+        out: &mut Reporter,
+    ) -> Result<()> {
+        let folder = places.models.path();
+        let now = || toml::Value::from(timestamp());
+        let mut record = match &self.resumed {
+            Some(run) => run.record.clone(),
+            None => Table::from_iter([("started".to_owned(), now())]),
+        };
+        record.extend([
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").into()),
+            ("run".to_owned(), places.name.clone().into()),
+            ("model".to_owned(), self.plan.model.clone().into()),
+            ("batch".to_owned(), (self.plan.batch as i64).into()),
+            ("micro-batch".to_owned(), (self.plan.micro_batch as i64).into()),
+        ]);
+        record.extend(device);
+        let augmentation = toml::Table::try_from(self.plan.augmentation)
+            .map_err(|cause| Error::failed("cannot write the augmentation").cause(cause))?;
+        record.insert("augmentation".to_owned(), augmentation.into());
+        let state =
+            self.resumed.as_ref().and_then(|run| run.saved.as_ref()).map(|saved| &saved.state);
+        let changes = change.map(|change| change.changes).unwrap_or_default();
+        if let (Some(state), Some(times)) = (
+            state,
+            record
+                .entry("resumed")
+                .or_insert_with(|| Vec::<toml::Value>::new().into())
+                .as_array_mut(),
+        ) {
+            let time = Table::from_iter([
+                ("at".to_owned(), now()),
+                ("step".to_owned(), (state.step as i64).into()),
+                ("changes".to_owned(), changes.clone().into()),
+            ]);
+            times.push(time.into());
+        }
+        files::replace(&folder.join("run.toml"), write(&self.resolved, &record)?.as_bytes())?;
+        self.keep_lock(places)?;
+        let log = folder.join("events.jsonl");
+        if let Some(state) = state {
+            out.log_to(Log::resume(&log)?);
+            out.event(&Event::Resumed { step: state.step, epoch: state.history.len(), changes })?;
+        } else {
+            out.log_to(Log::create(&log)?);
+            out.event(&Event::RunStarted {
+                run: places.name.clone(),
+                dataset: self.dataset.name.clone(),
+                model: self.plan.model.clone(),
+                device: self.device.name.clone(),
+                steps: self.plan.total_steps(),
+                images: [&self.train, &self.val, &self.test].map(|work| work.samples.len()),
+            })?;
+        }
+        pictures::batch(&places.images, &self.train, &self.plan.classes)
+    }
+}

@@ -1,0 +1,7 @@
+//! Settings: defaults, then a file, then the environment, then flags; each value remembers where
+//! it came from. What the settings leave open is decided once, by the data, in a plan.
+
+pub mod flags;
+mod table;
+
+pub use table::{Resolved, resolve, resolve_run, write};

@@ -56,7 +56,7 @@ impl Lab {
         self.write(&format!("datasets/d/{file}"), bytes);
         let Ok(dataset) = open("d", &self.folders(), how) else { return };
         let classes = dataset.classes.len();
-        assert!(dataset.samples().all(|sample| (sample.label as usize) < classes));
+        assert!(dataset.samples().all(|sample| sample.label.stratum(classes) < classes));
         for sample in dataset.samples().take(3) {
             let _ = load(sample, Want::all(3));
         }

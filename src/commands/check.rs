@@ -107,7 +107,7 @@ fn split_of(dataset: &Dataset, index: usize) -> Split {
 fn lines(dataset: &Dataset, samples: &[&Sample], found: &Findings, max_bad: f64) -> Vec<Line> {
     let name = |index: usize| name(dataset, samples, index);
     let pair = |[a, b]: &[usize; 2]| format!("{} and {}", name(*a), name(*b));
-    let class = |index: usize| &dataset.classes[samples[index].label as usize];
+    let class = |index: usize| samples[index].label.name(&dataset.classes);
     let share = found.bad.len() as f64 / samples.len().max(1) as f64;
     let mut lines = Vec::new();
     let mut add = |fails: bool, said: String, examples: Vec<String>| {
@@ -256,7 +256,7 @@ fn object(
     let one = |index: usize| {
         json!({
             "path": samples[index].key, "split": split_of(dataset, index).name(),
-            "class": dataset.classes[samples[index].label as usize],
+            "class": samples[index].label.name(&dataset.classes),
         })
     };
     let pairs = |pairs: &[[usize; 2]]| -> Vec<Value> {

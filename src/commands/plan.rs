@@ -351,7 +351,7 @@ pub fn relabel(dataset: &mut Dataset, classes: &[String]) -> Result<()> {
         labels.push(u32::try_from(label).unwrap_or(u32::MAX));
     }
     for sample in dataset.samples_mut() {
-        sample.label = labels[sample.label as usize];
+        sample.label = sample.label.map(|class| labels[class as usize]);
     }
     dataset.classes = classes.to_vec();
     Ok(())

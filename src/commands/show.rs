@@ -34,7 +34,7 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
     work.order = Order::shuffled(train.len(), plan.batch, plan.settings.seed);
     let images = (0..IMAGES.min(train.len())).map(|position| {
         let (plain, varied, label) = work.variants(position, TIMES)?;
-        Ok(Varied { plain, varied, class: label as usize })
+        Ok(Varied { plain, varied, class: label.stratum(classes.len()) })
     });
     let images = images.collect::<Result<Vec<_>>>()?;
     let preset = toml::Value::try_from(augment).ok();

@@ -2,7 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -96,8 +99,8 @@ impl Lab {
     pub fn program<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
         &self,
         args: I,
-    ) -> std::process::Command {
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tinderbox"));
+    ) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinderbox"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TINDERBOX_") {
                 command.env_remove(name);
@@ -119,11 +122,7 @@ impl Lab {
     pub fn run_with(&self, line: &str, variables: &[(&str, &str)], stdin: &[u8]) -> Answer {
         let mut program = self.program(line.split_whitespace());
         program.envs(variables.iter().copied());
-        let output = assert_cmd::Command::from_std(program)
-            .timeout(LIMIT)
-            .write_stdin(stdin)
-            .output()
-            .unwrap();
+        let output = finish(program, stdin);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
         Answer {
             command: format!("tinderbox {line}"),
@@ -143,6 +142,18 @@ impl Lab {
     pub fn weights(&self, run: &str) -> [Vec<u8>; 2] {
         ["model", "checkpoint"].map(|name| self.read(format!("models/{run}/{name}.safetensors")))
     }
+}
+
+/// Runs a command to its end with these bytes on stdin.
+fn finish(mut command: Command, stdin: &[u8]) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let (id, mut input, stdin) = (child.id(), child.stdin.take().unwrap(), stdin.to_vec());
+    // A command that does not read its stdin closes it.
+    std::thread::spawn(move || drop(input.write_all(&stdin)));
+    let (done, output) = channel();
+    std::thread::spawn(move || done.send(child.wait_with_output().unwrap()));
+    output.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("process {id} hangs: {command:?}"))
 }
 
 impl Answer {

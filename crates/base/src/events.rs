@@ -1,6 +1,6 @@
 //! What can happen in a training, and who is told of it.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::Result;
 
@@ -35,8 +35,9 @@ pub enum Event {
         train_loss: f64,
         /// Loss on validation.
         val_loss: f64,
-        /// Top-1 on validation.
-        val_top1: f64,
+        /// The deciding score on validation: `val_top1`.
+        #[serde(flatten, serialize_with = "val_score")]
+        val_score: Score,
         /// The learning rate of the epoch's last step.
         lr: f64,
         /// Training images in a second.
@@ -103,6 +104,20 @@ pub enum Event {
     },
 }
 
+/// A score with its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// The name in files: `top1`.
+    pub name: &'static str,
+    /// The value.
+    pub value: f64,
+}
+
+/// As one key: `val_top1`.
+fn val_score<S: Serializer>(score: &Score, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_map([(format!("val_{}", score.name), score.value)])
+}
+
 /// Where the training is within an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -116,8 +131,8 @@ pub struct Progress {
     pub steps: usize,
     /// Mean loss of the epoch so far.
     pub loss: f64,
-    /// Top-1 on validation after the epoch before.
-    pub val_top1: Option<f64>,
+    /// The deciding score on validation after the epoch before.
+    pub val_score: Option<Score>,
     /// Training images in a second.
     pub images_per_second: f64,
     /// Seconds to the end, at this speed.

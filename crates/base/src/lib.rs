@@ -17,7 +17,7 @@ pub mod space;
 pub mod units;
 
 pub use error::{Error, Fault, Result};
-pub use events::{Event, Events, Progress, Silent};
+pub use events::{Event, Events, Progress, Score, Silent};
 pub use folders::Folders;
 
 /// The candidate that is spelled most like `wanted`, when one is close enough to be a slip.

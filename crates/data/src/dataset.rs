@@ -9,6 +9,7 @@ use tinderbox_base::units::{list, plural, thousands};
 use tinderbox_image::Pixels;
 
 use crate::archive::Archive;
+use crate::labels::Label;
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,8 +44,8 @@ pub struct Sample {
     /// Its path below the data set's folder with `/` between the parts, or the file and the number
     /// of the image in it.
     pub key: Box<str>,
-    /// The number of its class.
-    pub label: u32,
+    /// What it shows.
+    pub label: Label,
     /// What it must not be parted from by a split: a patient, a video, a camera.
     pub group: Option<Box<str>>,
     /// Where its pixels are.

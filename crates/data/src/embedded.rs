@@ -45,7 +45,7 @@ pub fn open() -> Dataset {
     }));
     let sample = |index: usize, split: &str, first: usize, per_class: usize| Sample {
         key: format!("{split}#{}", index - first).into(),
-        label: ((index - first) / per_class) as u32,
+        label: (((index - first) / per_class) as u32).into(),
         group: None,
         source: Source::Memory(Arc::clone(&store), index),
     };
@@ -76,7 +76,7 @@ mod tests {
         let dataset = open();
         for (split, per_class) in [(Split::Train, 1000), (Split::Test, 200)] {
             let mut counts = [0; 10];
-            dataset.split(split).iter().for_each(|s| counts[s.label as usize] += 1);
+            dataset.split(split).iter().for_each(|s| counts[s.label.stratum(10)] += 1);
             assert_eq!(counts, [per_class; 10]);
         }
         assert_eq!(crate::look(&dataset), crate::Look { size: Some([28, 28]), color: false });

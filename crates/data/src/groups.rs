@@ -65,7 +65,7 @@ mod tests {
     fn dataset(keys: &[&str]) -> Dataset {
         let sample = |key: &&str| Sample {
             key: (*key).into(),
-            label: 0,
+            label: 0.into(),
             group: None,
             source: Source::File((*key).into()),
         };

@@ -68,7 +68,9 @@ pub fn inspect(dataset: &Dataset, done: impl Fn(usize) + Sync) -> Findings {
     let mut findings =
         Findings { counts: vec![[0; 3]; dataset.classes.len()], ..Findings::default() };
     for (sample, &split) in samples.iter().zip(&splits) {
-        findings.counts[sample.label as usize][split as usize] += 1;
+        for &class in sample.label.classes() {
+            findings.counts[class as usize][split as usize] += 1;
+        }
     }
     findings.measure(&seen);
     findings.compare(&samples, &splits, seen);

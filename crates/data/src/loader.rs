@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::labels::{Label, Labels};
 use crate::order::Order;
 use crate::quarantine::{BadSample, Samples};
 use tinderbox_base::draw::Purpose;
@@ -45,11 +46,13 @@ pub struct Work {
 pub struct Batch {
     /// Normalised images, `[N, C, H, W]`.
     pub images: Vec<f32>,
-    /// The class of each image.
-    pub labels: Vec<u32>,
-    /// How much of each image is its own; the rest is of the image before it, for the first of the
-    /// last.
-    pub own: f32,
+    /// `[C, H, W]` of an image.
+    pub input: [usize; 3],
+    /// What each image shows.
+    pub labels: Labels,
+    /// The mixing coefficient: the share of each image that is the image itself; the rest is the image
+    /// before it, for the first the last. 1 where images are not mixed.
+    pub mixing: f32,
     /// Samples that did not decode and were replaced.
     pub bad: Vec<BadSample>,
 }
@@ -71,7 +74,7 @@ impl Work {
     ///
     /// # Errors
     /// If its class has no sample that decodes.
-    pub fn variants(&self, position: usize, epochs: usize) -> Result<(Pixels, Vec<Pixels>, u32)> {
+    pub fn variants(&self, position: usize, epochs: usize) -> Result<(Pixels, Vec<Pixels>, Label)> {
         let how = &self.preprocessing;
         let index = self.order.epoch(0)[position];
         let (pixels, label) = self.samples.load(index, Want::input(how), &mut Vec::new())?;
@@ -85,7 +88,7 @@ impl Work {
         epoch: usize,
         position: usize,
         bad: &mut Vec<BadSample>,
-    ) -> Result<(Pixels, u32)> {
+    ) -> Result<(Pixels, Label)> {
         let (pixels, label) =
             self.samples.load(order[position], Want::input(&self.preprocessing), bad)?;
         let at = self.address(epoch, position);
@@ -100,20 +103,18 @@ impl Work {
     fn batch(&self, order: &[u32], epoch: usize, first: usize) -> Result<Batch> {
         let last = (first + self.order.batch).min(order.len());
         let size: usize = self.preprocessing.input().iter().product();
-        let mut batch = Batch {
-            images: vec![0.0; (last - first) * size],
-            labels: Vec::with_capacity(last - first),
-            own: 1.0,
-            bad: Vec::new(),
-        };
-        for (position, target) in (first..last).zip(batch.images.chunks_exact_mut(size)) {
-            let (pixels, label) = self.image(order, epoch, position, &mut batch.bad)?;
+        let mut images = vec![0.0; (last - first) * size];
+        let mut labels = Vec::with_capacity(last - first);
+        let mut bad = Vec::new();
+        for (position, target) in (first..last).zip(images.chunks_exact_mut(size)) {
+            let (pixels, label) = self.image(order, epoch, position, &mut bad)?;
             normalise(&pixels, &self.preprocessing, target);
-            batch.labels.push(label);
+            labels.push(label);
         }
         let draw = self.address(epoch, first).draw(Purpose::Mix);
-        batch.own = mix(&mut batch.images, self.preprocessing.input(), &self.augmentation, draw);
-        Ok(batch)
+        let input = self.preprocessing.input();
+        let mixing = mix(&mut images, input, &self.augmentation, draw);
+        Ok(Batch { images, input, labels: labels.into_iter().collect(), mixing, bad })
     }
 }
 
@@ -236,7 +237,7 @@ mod tests {
         let samples: Vec<Sample> = (0..samples)
             .map(|i| Sample {
                 key: i.to_string().into(),
-                label: (i % 2) as u32,
+                label: Label::One((i % 2) as u32),
                 group: None,
                 source: Source::Memory(Arc::clone(&store), i),
             })
@@ -256,7 +257,7 @@ mod tests {
         Work { samples, order, augmentation, preprocessing, most_bytes: 1 << 20 }
     }
 
-    fn all(work: &Work, last: usize, threads: usize) -> Vec<(Vec<u32>, Vec<u32>)> {
+    fn all(work: &Work, last: usize, threads: usize) -> Vec<(Vec<u32>, Labels)> {
         Loader::start(work, 0, last, threads)
             .unwrap()
             .map(|batch| batch.unwrap())
@@ -279,7 +280,7 @@ mod tests {
     fn a_loader_can_start_at_any_step() {
         let work = work(23);
         let whole = all(&work, 17, 2);
-        let rest: Vec<Vec<u32>> =
+        let rest: Vec<Labels> =
             Loader::start(&work, 9, 17, 3).unwrap().map(|batch| batch.unwrap().labels).collect();
         assert_eq!(rest, whole[9..].iter().map(|batch| batch.1.clone()).collect::<Vec<_>>());
     }

@@ -39,7 +39,7 @@ impl Lock {
         let mut text = String::from(HASHED);
         for (split, sizes) in Split::ALL.iter().zip(&sizes) {
             for (sample, bytes) in dataset.split(*split).iter().zip(sizes) {
-                let (class, key) = (word(&dataset.classes[sample.label as usize]), path(sample));
+                let (class, key) = (word(&sample.label.name(&dataset.classes)), path(sample));
                 let _ = writeln!(text, "{}\t{class}\t{bytes}\t{key}", split.name());
             }
         }
@@ -71,7 +71,7 @@ impl Lock {
                     (None, Some(entry)) => entry.content.to_owned(),
                     (None, None) => NONE.to_owned(),
                 };
-                let class = word(&dataset.classes[sample.label as usize]);
+                let class = word(&sample.label.name(&dataset.classes));
                 let group = sample.group.as_deref().map_or_else(|| NONE.to_owned(), word);
                 let split = split.name();
                 let _ = writeln!(text, "{split}\t{class}\t{bytes}\t{group}\t{content}\t{key}");
@@ -151,7 +151,7 @@ pub fn apply(
     }
     for entry in lines(text) {
         let entry = entry.ok_or_else(damaged)?;
-        let class = |index: usize| word(&dataset.classes[all[index].label as usize]);
+        let class = |index: usize| word(&all[index].label.name(&dataset.classes));
         let fits =
             |&index: &usize| class(index) == entry.class && bytes_of(&all[index]) == entry.bytes;
         let Some(index) = take(&mut places, entry.path, fits) else {
@@ -277,7 +277,7 @@ mod tests {
         let store = Arc::new(Store::new([2, 2, 1], || data));
         let sample = |i: usize| Sample {
             key: format!("{i}\n").into(),
-            label: (i % 2) as u32,
+            label: ((i % 2) as u32).into(),
             group: (i < 2).then(|| "g".into()),
             source: Source::Memory(Arc::clone(&store), i),
         };
@@ -317,7 +317,7 @@ mod tests {
             let mut data = dataset(12);
             for (number, sample) in data.samples_mut().enumerate() {
                 sample.key = ["a\n", "b", "a\r", "a "][number % 4].into();
-                sample.label = u32::from(number >= 6);
+                sample.label = u32::from(number >= 6).into();
                 sample.group = None;
             }
             data

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::cache::Cache;
 use crate::content::content;
+use crate::labels::Label;
 use crate::dataset::{Sample, Source};
 use crate::load::read;
 use tinderbox_base::{Error, Result};
@@ -27,7 +28,7 @@ pub struct BadSample {
 #[derive(Debug)]
 pub struct Samples {
     all: Arc<Vec<Sample>>,
-    /// The indices of each class's samples, rising.
+    /// The indices of each stratum's samples, rising: those of each class, and those without one.
     members: Arc<Vec<Vec<u32>>>,
     bad: Mutex<HashMap<u32, String>>,
     /// What each sample's file held when it was decoded.
@@ -54,9 +55,9 @@ impl Samples {
         cache: &Arc<Cache>,
     ) -> Arc<Self> {
         let samples = samples.into();
-        let mut members = vec![Vec::new(); classes];
+        let mut members = vec![Vec::new(); classes + 1];
         for (index, sample) in samples.iter().enumerate() {
-            members[sample.label as usize].push(index as u32);
+            members[sample.label.stratum(classes)].push(index as u32);
         }
         let contents = samples.iter().map(|_| OnceLock::new()).collect();
         let slots = if cache.is_memory() { samples.len() } else { 0 };
@@ -105,10 +106,10 @@ impl Samples {
     /// How many each class has.
     #[must_use]
     pub fn class_counts(&self) -> Vec<usize> {
-        self.members.iter().map(Vec::len).collect()
+        self.members[..self.members.len() - 1].iter().map(Vec::len).collect()
     }
 
-    /// The indices of each class's samples, rising.
+    /// The indices of each class's samples, rising; last those without a class.
     #[must_use]
     pub fn members(&self) -> Arc<Vec<Vec<u32>>> {
         Arc::clone(&self.members)
@@ -140,14 +141,13 @@ impl Samples {
         index: u32,
         want: Want,
         bad: &mut Vec<BadSample>,
-    ) -> Result<(Arc<Pixels>, u32)> {
-        let label = self.get(index).label;
-        let members = &self.members[label as usize];
+    ) -> Result<(Arc<Pixels>, Label)> {
+        let members = &self.members[self.get(index).label.stratum(self.members.len() - 1)];
         let place = members.partition_point(|&member| member < index);
         for offset in 0..members.len() {
             let candidate = members[(place + offset) % members.len()];
             match self.try_load(candidate, want) {
-                Ok(pixels) => return Ok((pixels, label)),
+                Ok(pixels) => return Ok((pixels, self.get(candidate).label.clone())),
                 Err(reason) => {
                     self.check_home(candidate)?;
                     bad.push(BadSample {

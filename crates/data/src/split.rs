@@ -24,17 +24,18 @@ pub fn add_missing_splits(dataset: &mut Dataset, fraction: f64, seed: u64) {
 /// whole and classes keep their shares as nearly as the groups allow.
 fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
     let train = std::mem::take(Arc::make_mut(&mut dataset.splits[Split::Train as usize]));
-    let mut counts = vec![0usize; dataset.classes.len()];
+    let classes = dataset.classes.len();
+    let mut counts = vec![0usize; classes + 1];
     for sample in &train {
-        counts[sample.label as usize] += 1;
+        counts[sample.label.stratum(classes)] += 1;
     }
     let mut open: Vec<i64> = counts.iter().map(|&count| share(count, fraction) as i64).collect();
     let mut left = counts;
     let mut taken = vec![false; train.len()];
-    for unit in units(&train, split, seed) {
+    for unit in units(&train, classes, split, seed) {
         let mut gives = HashMap::new();
         for &index in &unit {
-            *gives.entry(train[index].label as usize).or_insert(0usize) += 1;
+            *gives.entry(train[index].label.stratum(classes)).or_insert(0usize) += 1;
         }
         let wanted = gives.iter().any(|(&class, _)| open[class] > 0);
         let fits = gives.iter().all(|(&class, &count)| {
@@ -60,8 +61,8 @@ fn take(dataset: &mut Dataset, split: Split, fraction: f64, seed: u64) {
 
 /// What goes together, in the order of the draws: of each class its samples by their place in it,
 /// of groups by that of their first sample.
-fn units(train: &[Sample], split: Split, seed: u64) -> Vec<Vec<usize>> {
-    let mut places: HashMap<u32, u32> = HashMap::new();
+fn units(train: &[Sample], classes: usize, split: Split, seed: u64) -> Vec<Vec<usize>> {
+    let mut places: HashMap<usize, u32> = HashMap::new();
     let mut of_group: HashMap<&str, usize> = HashMap::new();
     let mut units: Vec<((u32, u32), Vec<usize>)> = Vec::new();
     for (index, sample) in train.iter().enumerate() {
@@ -69,8 +70,9 @@ fn units(train: &[Sample], split: Split, seed: u64) -> Vec<Vec<usize>> {
             units[unit].1.push(index);
             continue;
         }
-        let place = places.entry(sample.label).or_default();
-        let draw = Draw::at(seed, split as u64, u64::from(sample.label), Purpose::Split);
+        let stratum = sample.label.stratum(classes);
+        let place = places.entry(stratum).or_default();
+        let draw = Draw::at(seed, split as u64, stratum as u64, Purpose::Split);
         if let Some(group) = &sample.group {
             of_group.insert(group, units.len());
         }
@@ -96,7 +98,7 @@ mod tests {
         let samples = per_class.iter().enumerate().flat_map(|(label, &count)| {
             (0..count).map(move |i| Sample {
                 key: format!("{label}/{i}").into(),
-                label: label as u32,
+                label: (label as u32).into(),
                 group: None,
                 source: Source::File(format!("{label}/{i}").into()),
             })
@@ -112,7 +114,7 @@ mod tests {
     }
 
     fn count(dataset: &Dataset, split: Split, label: u32) -> usize {
-        dataset.split(split).iter().filter(|sample| sample.label == label).count()
+        dataset.split(split).iter().filter(|sample| sample.label == label.into()).count()
     }
 
     #[test]

@@ -66,41 +66,49 @@ impl std::fmt::Display for Request {
     }
 }
 
+/// A device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceId {
+    /// The CPU.
+    Cpu,
+    /// The GPU of this number in the list of `devices`, real or in software.
+    Gpu(usize),
+    /// burn's ndarray backend.
+    Ndarray,
+}
+
+impl DeviceId {
+    /// Whether it is a GPU, real or in software.
+    #[must_use]
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Self::Gpu(_))
+    }
+}
+
+impl std::fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(number) => write!(f, "gpu:{number}"),
+            Self::Ndarray => f.write_str("ndarray"),
+        }
+    }
+}
+
 /// The device that computes.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// The device, without autodiff.
     pub device: Device,
-    /// Its name as a flag takes it: `cpu`, `gpu:0`, `ndarray`.
-    pub name: String,
+    /// Which one it is; it is written as a flag takes it: `cpu`, `gpu:0`, `ndarray`.
+    pub id: DeviceId,
     /// What it is, for people: `AVX2`, `NVIDIA H100`.
     pub description: String,
     /// Why it was taken, where nobody asked for it by name.
     pub reason: Option<&'static str>,
 }
 
-impl Chosen {
-    /// Whether it is a GPU, real or in software.
-    #[must_use]
-    pub fn is_gpu(&self) -> bool {
-        self.name.starts_with("gpu")
-    }
-}
-
-/// A GPU adapter that a driver offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Adapter {
-    /// Its number for `gpu:N`.
-    pub number: usize,
-    /// The adapter's name.
-    pub name: String,
-    /// The driver's name and version.
-    pub driver: String,
-    /// The graphics interface: `vulkan`, `metal`, `dx12`.
-    pub interface: String,
-    /// Whether it is a program and not a card: llvmpipe, SwiftShader.
-    pub software: bool,
-}
+pub use crate::adapter::Adapter;
 
 /// Whether this build can use a GPU.
 pub const GPU_BUILD: bool = cfg!(feature = "gpu");
@@ -141,9 +149,10 @@ fn auto() -> Result<Chosen> {
     }
 }
 
-fn cpu(reason: Option<&'static str>) -> Chosen {
-    let (name, description) = ("cpu".to_owned(), instruction_set().to_owned());
-    Chosen { device: Device::flex(), name, description, reason }
+/// The CPU, and why it was taken.
+pub(crate) fn cpu(reason: Option<&'static str>) -> Chosen {
+    let description = instruction_set().to_owned();
+    Chosen { device: Device::flex(), id: DeviceId::Cpu, description, reason }
 }
 
 #[allow(deprecated, clippy::unnecessary_wraps)] // burn drops ndarray in 0.23; until then it is the independent referee
@@ -151,7 +160,7 @@ fn ndarray() -> Result<Chosen> {
     #[cfg(feature = "ndarray")]
     return Ok(Chosen {
         device: Device::ndarray(),
-        name: "ndarray".to_owned(),
+        id: DeviceId::Ndarray,
         description: "burn's ndarray backend".to_owned(),
         reason: None,
     });
@@ -178,7 +187,7 @@ fn gpu(number: Option<usize>) -> Result<Chosen> {
         let software = if adapter.software { ", in software" } else { "" };
         return Ok(Chosen {
             device: device.clone(),
-            name: format!("gpu:{}", adapter.number),
+            id: DeviceId::Gpu(adapter.number),
             description: format!("{}{software}", adapter.name),
             reason: None,
         });
@@ -214,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there() {
-        assert_eq!(choose(Request::Cpu).unwrap().name, "cpu");
+        assert_eq!(choose(Request::Cpu).unwrap().id, DeviceId::Cpu);
         assert!(choose(Request::Auto).is_ok());
     }
 }

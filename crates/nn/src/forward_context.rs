@@ -3,13 +3,16 @@
 use burn::tensor::{Tensor, TensorData};
 use tinderbox_kernels::dropout::Mask;
 
-use crate::ops::fused;
+use crate::context::Context;
+use crate::kernels::Kernels;
+use crate::ops::Operation;
+use crate::ops::fused::{self, Known};
 use tinderbox_base::draw::{Draw, Purpose};
 
-/// One forward pass: whether it trains, and the address of its random draws. A network that
-/// wants dropout asks the pass for it, so that no random state is hidden in a layer.
-#[derive(Clone, Copy, Debug)]
-pub struct Pass {
+/// One forward pass: whether it trains, which kernels compute, and the address of its random draws. A
+/// network that wants dropout asks for it here, so that no random state is hidden in a layer.
+#[derive(Clone, Debug)]
+pub struct ForwardContext {
     /// Whether this is a training step: dropout drops, batch normalisation uses the batch.
     pub training: bool,
     /// The seed of the run.
@@ -18,19 +21,30 @@ pub struct Pass {
     pub step: u64,
     /// The place in the batch of the first image: not 0 where a batch is computed in parts.
     pub first_sample: usize,
+    /// Which operations compute on the CPU.
+    pub kernels: Kernels,
+    /// What blocks keep for those after them.
+    pub(crate) known: Known,
 }
 
-impl Pass {
+impl ForwardContext {
     /// A training step on a whole batch.
     #[must_use]
-    pub fn training(seed: u64, step: usize) -> Self {
-        Self { training: true, seed, step: step as u64, first_sample: 0 }
+    pub fn training(context: &Context, seed: u64, step: usize) -> Self {
+        Self { training: true, seed, step: step as u64, ..Self::inference(context) }
     }
 
-    /// A pass that only answers.
+    /// A pass that only predicts.
     #[must_use]
-    pub fn inference() -> Self {
-        Self { training: false, seed: 0, step: 0, first_sample: 0 }
+    pub fn inference(context: &Context) -> Self {
+        let (kernels, known) = (context.kernels, Known::default());
+        Self { training: false, seed: 0, step: 0, first_sample: 0, kernels, known }
+    }
+
+    /// The pass over a part of the batch, whose first image is at this place.
+    #[must_use]
+    pub fn part(&self, first_sample: usize) -> Self {
+        Self { first_sample, known: Known::default(), ..self.clone() }
     }
 
     /// Sets the fraction `rate` of the elements of `x`, `[N, ...]`, to zero and scales the rest by
@@ -41,7 +55,7 @@ impl Pass {
         if !self.training || rate <= 0.0 {
             return x;
         }
-        if fused::computes(&x) {
+        if self.kernels.fuse(Operation::Dropout, &x) {
             return fused::dropout(x, self.address(rate, layer));
         }
         let shape = x.dims();
@@ -88,8 +102,8 @@ mod tests {
 
     use super::*;
 
-    fn pass(step: u64, first_sample: usize) -> Pass {
-        Pass { training: true, seed: 5, step, first_sample }
+    fn pass(step: usize, first_sample: usize) -> ForwardContext {
+        ForwardContext::training(&Context::cpu(), 5, step).part(first_sample)
     }
 
     #[test]
@@ -106,10 +120,10 @@ mod tests {
         for (layer, shape) in [(0, [3, 5, 3, 3]), (7, [2, 20, 1, 1]), (65_535, [1, 3, 4, 4])] {
             let x = Tensor::<4>::ones(shape, &Device::flex());
             let pass = pass(9, usize::MAX);
-            assert!(fused::computes(&x));
+            assert!(pass.kernels.fuse(Operation::Dropout, &x));
             let y: Vec<f32> = pass.dropout(x, 0.4, layer).into_data().try_into_vec().unwrap();
             let elements = shape[1..].iter().product();
-            let pass = Pass { first_sample: u32::MAX as usize, ..pass };
+            let pass = pass.part(u32::MAX as usize);
             assert_eq!(y, pass.mask(shape[0], elements, 0.4, layer));
         }
     }

@@ -7,7 +7,7 @@ use burn::cubecl::config::cache::CacheConfig;
 use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use burn::tensor::{Device, DeviceKind};
 
-use crate::device::Adapter;
+use crate::adapter::Adapter;
 use tinderbox_base::{Result, env, files};
 
 /// Every adapter with the burn device that stands for it: real ones first, in the driver's order.

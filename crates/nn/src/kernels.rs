@@ -1,33 +1,14 @@
-//! Whether our own kernels compute on the CPU, or burn's operators: `--kernels`.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! Which operations compute on the CPU: `--kernels`.
 
 use serde::{Deserialize, Serialize};
-
-static ENABLED: AtomicBool = AtomicBool::new(true);
-
-/// Says whether ours may take Winograd's form from now on, in the whole process.
-pub fn allow_winograd(allowed: bool) {
-    tinderbox_kernels::conv::winograd::allow(allowed);
-}
-
-/// Says which of the two compute from now on, in the whole process. It is set once, where the device
-/// is chosen: results differ in their last bits.
-pub fn set(on: bool) {
-    ENABLED.store(on, Ordering::Relaxed);
-}
-
-/// Whether our own kernels compute.
-#[must_use]
-pub fn enabled() -> bool {
-    ENABLED.load(Ordering::Relaxed)
-}
+use tinderbox_kernels::Options;
 
 /// Which operations compute on the CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernels {
     /// Our own.
+    #[default]
     On,
     /// Our own, without those that gain speed at the cost of some last bits: convolutions are direct.
     Direct,
@@ -50,15 +31,8 @@ impl Kernels {
         }
     }
 
-    /// Whether ours compute.
-    #[must_use]
-    pub fn is_on(self) -> bool {
-        self != Self::Off
-    }
-
-    /// Whether Winograd's form may compute a convolution.
-    #[must_use]
-    pub fn allows_winograd(self) -> bool {
-        self == Self::On
+    /// What our kernels may use.
+    pub(crate) fn options(self) -> Options {
+        Options { winograd: self == Self::On, ..Options::best() }
     }
 }

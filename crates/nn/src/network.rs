@@ -5,12 +5,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::shape;
-use crate::shape::{BlockShape, Shapes};
-use crate::spec;
-use crate::spec::Spec;
-use crate::{Classifier, Pass};
-use crate::{Layer, Prepared, Tail, block};
+use crate::forward_context::ForwardContext;
+use crate::model::{Group, Model};
+use crate::ops::{Layer, Prepared, Tail, block};
+use crate::shape::{self, BlockShape, Shapes};
+use crate::spec::{self, Spec};
 use tinderbox_base::Result;
 use tinderbox_base::draw::{Draw, Purpose};
 
@@ -48,7 +47,7 @@ impl Network {
         Ok(Self { layers: layers.collect(), spec: spec.clone(), sources })
     }
 
-    fn stored_name(&self, path: &str) -> Option<(String, bool)> {
+    fn name_in_file(&self, path: &str) -> Option<(String, bool)> {
         let (index, rest) = path.strip_prefix("layers.")?.split_once('.')?;
         let block = self.spec.blocks.get(index.parse::<usize>().ok()?)?;
         let (part, field) = rest.split_once('.')?;
@@ -67,8 +66,24 @@ impl Network {
     }
 }
 
-impl Classifier for Network {
-    fn forward(&self, images: Tensor<4>, pass: &Pass) -> Tensor<2> {
+impl Network {
+    /// Which blocks are constant while training: nothing that they compute from is trained, so that
+    /// no gradient passes them.
+    fn constant_blocks(&self, context: &ForwardContext) -> Vec<bool> {
+        let mut constant: Vec<bool> = Vec::with_capacity(self.layers.len());
+        for (layer, (from, add)) in self.layers.iter().zip(&self.sources) {
+            let mut sources = [from, add].into_iter().flatten();
+            let is_constant =
+                context.training && !layer.is_trained() && sources.all(|&source| constant[source]);
+            constant.push(is_constant);
+        }
+        constant
+    }
+}
+
+impl Model for Network {
+    fn forward(&self, images: Tensor<4>, context: &ForwardContext) -> Tensor<2> {
+        let constant = self.constant_blocks(context);
         // An output is kept only while a later block still reads it.
         let mut outputs: Vec<Option<Tensor<4>>> = Vec::with_capacity(self.layers.len());
         let wanted_later = |source: usize, after: usize| {
@@ -87,11 +102,12 @@ impl Classifier for Network {
                 add: add.and_then(|at| outputs[at].clone()),
                 activation: block_spec.activation,
                 pool: block_spec.pool,
-                training: pass.training,
+                constant: constant[i],
+                frozen_norm: layer.has_frozen_norm(context),
                 prepared: Some(&layer.prepared),
             };
-            let y = block(layer.layer(), x, tail);
-            outputs.push(Some(pass.dropout(y, block_spec.dropout, i as u16)));
+            let y = block(layer.layer(), x, tail, context);
+            outputs.push(Some(context.dropout(y, block_spec.dropout, i as u16)));
             for source in [from, add].into_iter().flatten() {
                 if !wanted_later(source, i) {
                     outputs[source] = None;
@@ -107,8 +123,15 @@ impl Classifier for Network {
         Some(&self.spec)
     }
 
-    fn weight_name(&self, path: &str) -> (String, bool) {
-        self.stored_name(path).unwrap_or_else(|| (path.to_owned(), false))
+    fn stored_name(&self, path: &str) -> (String, bool) {
+        self.name_in_file(path).unwrap_or_else(|| (path.to_owned(), false))
+    }
+
+    fn group(&self, name: &str) -> Group {
+        let head = self.spec.blocks.last();
+        let layer = name.rsplit_once('.').map(|(layer, _)| layer);
+        let is_head = head.is_some_and(|block| layer == Some(block.name.as_str()));
+        if is_head { Group::Head } else { Group::Backbone }
     }
 }
 
@@ -131,6 +154,26 @@ impl Parameters {
                 .init(device)
         });
         Self { conv, linear, norm, prepared: Prepared::default() }
+    }
+
+    /// Whether any of the parameters has a gradient.
+    fn is_trained(&self) -> bool {
+        let conv = self.conv.as_ref().map(|conv| (conv.weight.val().is_require_grad(), &conv.bias));
+        let linear = self.linear.as_ref();
+        let linear = linear.map(|linear| (linear.weight.val().is_require_grad(), &linear.bias));
+        let norm = self.norm.as_ref().map(|norm| (&norm.gamma, &norm.beta));
+        let tracked = |param: &Param<Tensor<1>>| param.val().is_require_grad();
+        conv.into_iter()
+            .chain(linear)
+            .any(|(weight, bias)| weight || bias.as_ref().is_some_and(tracked))
+            || norm.is_some_and(|(gamma, beta)| tracked(gamma) || tracked(beta))
+    }
+
+    /// Whether the norm is to use its running statistics in training.
+    fn has_frozen_norm(&self, context: &ForwardContext) -> bool {
+        let tracked = |param: &Param<Tensor<1>>| param.val().is_require_grad();
+        let norm = self.norm.as_ref().filter(|_| context.training);
+        norm.is_some_and(|norm| !tracked(&norm.gamma) && !tracked(&norm.beta))
     }
 
     fn layer(&self) -> Layer<'_> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::Pool;
+use crate::ops::Pool;
 use crate::spec::{Block, Conv, Layer, Spec};
 use tinderbox_base::{Error, Result};
 

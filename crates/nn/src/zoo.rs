@@ -1,7 +1,7 @@
 //! The zoo: functions that return specs.
 
-use crate::Activation::{Relu, Relu6};
-use crate::Pool;
+use crate::ops::Activation::{Relu, Relu6};
+use crate::ops::Pool;
 use crate::spec::{Block, Conv, Spec};
 use tinderbox_base as base;
 use tinderbox_base::{Error, Result};

@@ -2,13 +2,15 @@
 //! wrongly gives no error; the training would only be bad, or never learn.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Gradients, Tensor};
 
-use crate::loss::Targets;
-use crate::step::{StepInput, gradients};
+use crate::step::{StepAt, gradients};
+use crate::task::{SingleLabel, Task};
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_base::{Error, Result};
-use tinderbox_nn::{Classifier, Network, Pass, spec};
+use tinderbox_data::{Batch, Labels};
+use tinderbox_nn::device::DeviceId;
+use tinderbox_nn::{Context, Model, Network, spec, values};
 
 /// How far a loss may be off, as a part of its size, and a layer's gradient, as a part of its length.
 /// Sums in another order are off by some 1e-5; a wrong kernel by about 1.
@@ -20,25 +22,26 @@ const NOISE: f64 = 1e-5;
 const IMAGES: usize = 8;
 const CLASSES: usize = 10;
 
-/// Takes one step of `model` (with autodiff) on `device` and on the CPU, and compares. The model is
-/// not changed. Does nothing where the device is the CPU.
+/// Takes one step of `model` (with autodiff) on the context's device and on the CPU, and compares. The
+/// model is not changed. Does nothing where the device is the CPU.
 ///
 /// # Errors
 /// If loss or gradients are not finite, zero where the CPU's are not, or not close to the CPU's: the
 /// error names the layer that is off by the most.
-pub(super) fn audit<M: Classifier>(
+pub(super) fn audit<M: Model, T: Task>(
     model: &M,
-    input: &StepInput<'_>,
-    pass: &Pass,
-    device: &Device,
+    batch: &Batch,
+    task: &T,
+    context: &Context,
+    at: StepAt,
 ) -> Result<()> {
-    let cpu = Device::flex();
-    if *device == cpu {
+    if context.id == DeviceId::Cpu {
         return Ok(());
     }
-    let reference = model.valid().to_device(&cpu).train();
-    let found = layers(&model.valid().train(), input, input.device, pass)?;
-    let expected = layers(&reference, input, &cpu.autodiff(), pass)?;
+    let cpu = Context { kernels: context.kernels, ..Context::cpu() };
+    let reference = model.valid().to_device(cpu.device()).train();
+    let found = layers(&model.valid().train(), batch, task, context, at)?;
+    let expected = layers(&reference, batch, task, &cpu, at)?;
     match difference(&found, &expected) {
         None => Ok(()),
         Some(what) => Err(Error::environment("this device computes wrongly").cause(what).hint(
@@ -51,25 +54,17 @@ pub(super) fn audit<M: Classifier>(
 ///
 /// # Errors
 /// As [`audit`].
-pub fn audit_device(device: &Device) -> Result<()> {
+pub fn audit_device(context: &Context) -> Result<()> {
     let input = [1, 28, 28];
-    let network = Network::new(&spec("cnn", input, CLASSES)?, 0, device)?.train();
+    let network = Network::new(&spec("cnn", input, CLASSES)?, 0, context.device())?.train();
     let draw = Draw::at(0, 0, 0, Purpose::Synthetic);
     let values = IMAGES * input.iter().product::<usize>();
     let images = (0..values as u32).map(|i| draw.between(i, -1.0, 1.0)).collect();
-    let labels: Vec<u32> = (0..IMAGES as u32).map(|i| i % CLASSES as u32).collect();
-    let targets = Targets { smoothing: 0.0, class_weights: vec![1.0; CLASSES] };
-    let input = StepInput {
-        images,
-        input,
-        labels: &labels,
-        own: 1.0,
-        targets: &targets,
-        micro_batch: IMAGES,
-        rate: 0.0,
-        device: &device.clone().autodiff(),
-    };
-    audit(&network, &input, &Pass::training(0, 0), device)
+    let labels = Labels::one_each((0..IMAGES as u32).map(|i| i % CLASSES as u32));
+    let batch = Batch { images, input, labels, mixing: 1.0, bad: Vec::new() };
+    let classes: Vec<String> = (0..CLASSES).map(|class| class.to_string()).collect();
+    let at = StepAt { seed: 0, step: 0, micro_batch: IMAGES, rate: 0.0 };
+    audit(&network, &batch, &SingleLabel::new(&classes), context, at)
 }
 
 /// What of a step is off from the expected one, if anything is.
@@ -118,23 +113,20 @@ fn length(values: impl Iterator<Item = f32>) -> f64 {
     values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt()
 }
 
-fn layers<M: Classifier>(
+fn layers<M: Model, T: Task>(
     model: &M,
-    input: &StepInput<'_>,
-    device: &Device,
-    pass: &Pass,
+    batch: &Batch,
+    task: &T,
+    context: &Context,
+    at: StepAt,
 ) -> Result<Gradient> {
-    let input = StepInput { images: input.images.clone(), device, ..*input };
-    let (loss, gradients) = gradients(model, input, pass)?;
+    let (loss, gradients) = gradients(model, batch.clone(), task, context, at)?;
     let mut collector =
-        Collector { gradients: &gradients, path: Vec::new(), layers: Vec::new(), failed: false };
+        Collector { gradients: &gradients, path: Vec::new(), layers: Ok(Vec::new()) };
     model.visit(&mut collector);
-    if collector.failed {
-        return Err(Error::failed("the device failed to hand over its gradients"));
-    }
-    let mut layers = collector.layers;
+    let mut layers = collector.layers?;
     for layer in &mut layers {
-        layer.name = model.weight_name(&layer.name).0;
+        layer.name = model.stored_name(&layer.name).0;
     }
     Ok(Gradient { loss, layers })
 }
@@ -142,8 +134,7 @@ fn layers<M: Classifier>(
 struct Collector<'a> {
     gradients: &'a Gradients,
     path: Vec<String>,
-    layers: Vec<Layer>,
-    failed: bool,
+    layers: Result<Vec<Layer>>,
 }
 
 impl ModuleVisitor for Collector<'_> {
@@ -156,16 +147,23 @@ impl ModuleVisitor for Collector<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Ok(layers) = &mut self.layers else { return };
         let Some(gradient) = param.val().grad(self.gradients) else { return };
-        match gradient.try_into_data().ok().and_then(|data| data.try_into_vec::<f32>().ok()) {
-            Some(values) => self.layers.push(Layer { name: self.path.join("."), values }),
-            None => self.failed = true,
+        match values(gradient) {
+            Ok(values) => layers.push(Layer { name: self.path.join("."), values }),
+            Err(error) => self.layers = Err(error),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "ndarray")]
+    use tinderbox_nn::{
+        Kernels,
+        device::{Request, choose},
+    };
+
     use super::*;
 
     fn gradient(change: impl Fn(&mut Gradient)) -> Option<String> {
@@ -198,9 +196,9 @@ mod tests {
 
     #[cfg(feature = "ndarray")]
     #[test]
-    #[allow(deprecated)]
     fn the_referee_agrees_with_the_cpu() {
-        audit_device(&Device::ndarray()).unwrap();
-        audit_device(&Device::flex()).unwrap();
+        let referee = choose(Request::Ndarray).unwrap();
+        audit_device(&Context::new(&referee, Kernels::On)).unwrap();
+        audit_device(&Context::cpu()).unwrap();
     }
 }

@@ -4,18 +4,19 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::Plan;
 use crate::job::Job;
+use crate::package::ModelCard;
 use crate::rescue::Stage;
-use crate::run_directory::RunFolder;
+use crate::run_directory::RunDirectory;
 use crate::snapshot::Snapshot;
 use crate::state::State;
+use crate::task::Task;
 use tinderbox_base::Events;
 use tinderbox_base::env::{Stopwatch, sleep};
 use tinderbox_base::settings::Interval;
 use tinderbox_base::units::duration;
 use tinderbox_base::{Error, Result};
-use tinderbox_nn::Classifier;
+use tinderbox_nn::Model;
 
 /// The longest time between two checkpoints that `auto` allows.
 const AUTO: Duration = Duration::from_mins(5);
@@ -26,26 +27,26 @@ const SHARE: f64 = 100.0;
 /// the step does not end.
 const SLOW: f64 = 1.0;
 /// How often a write that failed is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What was written, how many seconds it took, and how it ended.
 type Written<M> = (Snapshot<M>, f64, Result<()>);
 
 /// A thread that writes checkpoints, one at a time.
-struct Writer<M> {
+struct WriterThread<M> {
     orders: Sender<(Snapshot<M>, bool)>,
     written: Receiver<Written<M>>,
     thread: JoinHandle<()>,
 }
 
-impl<M: Classifier> Writer<M> {
-    fn start(folder: RunFolder, plan: Plan) -> Result<Self> {
+impl<M: Model> WriterThread<M> {
+    fn start(folder: RunDirectory, card: ModelCard, decides: &'static str) -> Result<Self> {
         let (orders, ordered) = channel::<(Snapshot<M>, bool)>();
         let (done, written) = channel();
         let work = move || {
             for (what, model) in ordered {
                 let clock = Stopwatch::start();
-                let result = folder.save(&what, &plan, model);
+                let result = folder.save(&what, &card, decides, model);
                 if done.send((what, clock.seconds(), result)).is_err() {
                     return;
                 }
@@ -68,9 +69,11 @@ impl<M: Classifier> Writer<M> {
 }
 
 /// Saves the state in the background, in good time.
-pub(super) struct Keeper<'a, M> {
-    job: &'a Job,
-    writer: Option<Writer<M>>,
+pub(super) struct CheckpointWriter<'a, M, T> {
+    job: &'a Job<T>,
+    /// The name of the score that decides.
+    decides: &'static str,
+    writer: Option<WriterThread<M>>,
     is_writing: bool,
     last: Stopwatch,
     step: Stopwatch,
@@ -82,12 +85,19 @@ pub(super) struct Keeper<'a, M> {
     written: Option<State>,
 }
 
-impl<'a, M: Classifier> Keeper<'a, M> {
-    /// Keeps a training that is at `step` and lies in a checkpoint of that step where `is_saved`.
-    pub(super) fn new(job: &'a Job, step: usize, is_saved: bool) -> Self {
+impl<'a, M: Model, T: Task> CheckpointWriter<'a, M, T> {
+    /// For a training that is at `step` and lies in a checkpoint of that step where `is_saved`; `decides`
+    /// is the name of the score that decides.
+    pub(super) fn new(
+        job: &'a Job<T>,
+        decides: &'static str,
+        step: usize,
+        is_saved: bool,
+    ) -> Self {
         let now = Stopwatch::start();
         Self {
             job,
+            decides,
             writer: None,
             is_writing: false,
             last: now,
@@ -101,22 +111,23 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     }
 
     /// After a step or an epoch: begins a checkpoint where one is due.
-    pub(super) fn tend(
+    pub(super) fn maybe_save(
         &mut self,
         step: usize,
         epoch_ended: bool,
         snapshot: impl Fn() -> Snapshot<M>,
         out: &mut impl Events,
     ) -> Result<()> {
-        let Some(folder) = &self.job.folder else { return Ok(()) };
+        let Some(folder) = &self.job.keeping.directory else { return Ok(()) };
         let seconds = self.step.seconds();
         self.step = Stopwatch::start();
         if seconds <= SLOW {
-            self.job.rescue.set(Stage::Quick);
+            self.job.keeping.rescue.set(Stage::Quick);
         } else {
-            let (folder, plan, what) = (folder.clone(), self.job.plan.clone(), snapshot());
-            self.job.rescue.set(Stage::Slow(Box::new(move || {
-                folder.save(&what, &plan, false).map(|()| what.now.state.step)
+            let (folder, card, what) = (folder.clone(), self.job.card.clone(), snapshot());
+            let decides = self.decides;
+            self.job.keeping.rescue.set(Stage::Slow(Box::new(move || {
+                folder.save(&what, &card, decides, false).map(|()| what.now.state.step)
             })));
         }
         if let Some(written) = self.poll(false) {
@@ -130,7 +141,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
         let model = what.now.state.best_epoch != self.model_epoch;
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => Writer::start(folder.clone(), self.job.plan.clone())?,
+            None => WriterThread::start(folder.clone(), self.job.card.clone(), self.decides)?,
         };
         // A writer that panicked is found at the next poll.
         self.is_writing = writer.orders.send((what, model)).is_ok();
@@ -157,7 +168,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
 
     fn is_due(&self, step: usize, epoch_ended: bool) -> bool {
         let since = self.last.seconds();
-        match self.job.plan.settings.checkpoint_every {
+        match self.job.keeping.every {
             Interval::Steps(steps) => step >= self.last_step + steps,
             Interval::Time(time) => since >= time.as_secs_f64(),
             Interval::Auto => {
@@ -174,7 +185,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     /// Takes note of a write. One that failed is tried again, while the training waits.
     fn settle(&mut self, (what, took, result): Written<M>, out: &mut impl Events) -> Result<()> {
         self.took = took;
-        result.or_else(|error| self.insist(&what, error, out))?;
+        result.or_else(|error| self.retry(&what, error, out))?;
         self.has_saved(&what);
         Ok(())
     }
@@ -187,30 +198,30 @@ impl<'a, M: Classifier> Keeper<'a, M> {
 
     /// Saves the last state of all, and returns when it is on the disk.
     pub(super) fn finish(&mut self, what: &Snapshot<M>, out: &mut impl Events) -> Result<()> {
-        self.job.rescue.set(Stage::Ending);
-        let Some(folder) = &self.job.folder else { return Ok(()) };
+        self.job.keeping.rescue.set(Stage::Ending);
+        let Some(folder) = &self.job.keeping.directory else { return Ok(()) };
         self.join(out)?;
         if self.written.as_ref() == Some(&what.now.state) {
             return Ok(()); // the last epoch's checkpoint is this state
         }
-        folder.save(what, &self.job.plan, true).or_else(|error| self.insist(what, error, out))?;
+        folder.save(what, &self.job.card, self.decides, true).or_else(|error| self.retry(what, error, out))?;
         self.has_saved(what);
         Ok(())
     }
 
     /// Tries to write every second until it works, the time for it is over, or a signal comes.
-    fn insist(&self, what: &Snapshot<M>, mut error: Error, out: &mut impl Events) -> Result<()> {
-        let Some(folder) = &self.job.folder else { return Ok(()) };
-        let patience = self.job.patience.as_secs_f64();
+    fn retry(&self, what: &Snapshot<M>, mut error: Error, out: &mut impl Events) -> Result<()> {
+        let Some(folder) = &self.job.keeping.directory else { return Ok(()) };
+        let patience = self.job.keeping.retry_for.as_secs_f64();
         out.say(&format!(
             "warning: {error}; the training waits, and tries again for {}",
             duration(patience)
         ));
         let clock = Stopwatch::start();
-        while clock.seconds() < patience && self.job.signals.pending().is_none() {
-            sleep(RETRY.min(self.job.patience / 10));
+        while clock.seconds() < patience && self.job.keeping.signals.pending().is_none() {
+            sleep(PAUSE.min(self.job.keeping.retry_for / 10));
             folder.check_lock()?;
-            match folder.save(what, &self.job.plan, true) {
+            match folder.save(what, &self.job.card, self.decides, true) {
                 Ok(()) => {
                     out.say("saved: the training goes on");
                     return Ok(());
@@ -232,7 +243,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     }
 
     fn last_saved(&self) -> String {
-        match (&self.job.folder, self.saved) {
+        match (&self.job.keeping.directory, self.saved) {
             (Some(folder), Some(step)) => {
                 format!(
                     "the state after step {step} is in `{}`",
@@ -244,10 +255,10 @@ impl<'a, M: Classifier> Keeper<'a, M> {
     }
 }
 
-impl<M> Drop for Keeper<'_, M> {
+impl<M, T> Drop for CheckpointWriter<'_, M, T> {
     fn drop(&mut self) {
         // A training that ends with an error still leaves the checkpoint that was begun.
-        if let Some(Writer { orders, thread, .. }) = self.writer.take() {
+        if let Some(WriterThread { orders, thread, .. }) = self.writer.take() {
             drop(orders);
             let _ = thread.join();
         }

@@ -1,6 +1,6 @@
 //! When a training has diverged.
 
-use crate::Plan;
+use crate::schedule::Schedule;
 use crate::state::State;
 use tinderbox_base::units::plural;
 
@@ -15,13 +15,17 @@ pub(super) const ROLLBACK_RATE: f64 = 0.5;
 
 /// Why the training has diverged with the newest step's `loss`, if it has: the loss is not finite, or
 /// the epoch's mean is three times both the loss of guessing and that of the epoch before.
-pub(super) fn divergence(plan: &Plan, state: &State, loss: f64) -> Option<String> {
+pub(super) fn divergence(
+    schedule: &Schedule,
+    guessing: f64,
+    state: &State,
+    loss: f64,
+) -> Option<String> {
     if !loss.is_finite() {
         return Some(format!("the loss is {loss}"));
     }
     let before = state.history.last()?.train_loss;
-    let guessing = (plan.classes.len() as f64).ln();
-    let steps = state.steps_of_epoch(plan);
+    let steps = state.steps_of_epoch(schedule);
     let (mean, most) = (state.mean_loss(), TOO_MUCH * before.max(guessing));
     (steps >= FEWEST_STEPS && mean > most).then(|| {
         format!(
@@ -34,14 +38,16 @@ pub(super) fn divergence(plan: &Plan, state: &State, loss: f64) -> Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Settings;
+    use crate::recipe::ScheduleKind;
     use crate::state::EpochRecord;
 
     #[test]
     fn a_loss_far_above_guessing_after_a_good_epoch_is_a_divergence_and_noise_is_none() {
-        let plan = Plan { steps_per_epoch: 100, ..Plan::sample(Settings::default()) };
+        let kind = ScheduleKind::Constant;
+        let schedule = Schedule { kind, peak: 0.1, warmup: 0.0, epochs: 3, steps_per_epoch: 100 };
+        let divergence = |state: &State, loss| divergence(&schedule, 10f64.ln(), state, loss);
         let record =
-            EpochRecord { epoch: 1, train_loss: 0.5, val_loss: 0.5, val_top1: 0.8, lr: 0.1 };
+            EpochRecord { epoch: 1, train_loss: 0.5, val_loss: 0.5, val_score: 0.8, lr: 0.1 };
         let at = |steps: usize, mean: f64| State {
             step: 100 + steps,
             images: 10 * steps,
@@ -49,12 +55,12 @@ mod tests {
             history: vec![record.clone()],
             ..State::default()
         };
-        assert!(divergence(&plan, &at(5, 2.0), f64::NAN).is_some());
-        assert!(divergence(&plan, &at(5, 2.0), f64::INFINITY).is_some());
-        assert!(divergence(&plan, &at(30, 50.0), 50.0).unwrap().contains("30 steps"));
-        assert!(divergence(&plan, &at(30, 2.0), 50.0).is_none(), "one bad step");
-        assert!(divergence(&plan, &at(5, 50.0), 50.0).is_none(), "too few steps");
+        assert!(divergence(&at(5, 2.0), f64::NAN).is_some());
+        assert!(divergence(&at(5, 2.0), f64::INFINITY).is_some());
+        assert!(divergence(&at(30, 50.0), 50.0).unwrap().contains("30 steps"));
+        assert!(divergence(&at(30, 2.0), 50.0).is_none(), "one bad step");
+        assert!(divergence(&at(5, 50.0), 50.0).is_none(), "too few steps");
         let first = State { step: 30, images: 300, loss: 30_000.0, ..State::default() };
-        assert!(divergence(&plan, &first, 100.0).is_none(), "the first epoch may start anywhere");
+        assert!(divergence(&first, 100.0).is_none(), "the first epoch may start anywhere");
     }
 }

@@ -2,52 +2,101 @@
 
 use std::time::Duration;
 
-use burn::tensor::Device;
-
-use crate::Plan;
-use crate::Scores;
-use crate::rescue::Rescue;
-use crate::run_directory::RunFolder;
-use crate::state::State;
+use tinderbox_base::settings::Interval;
 use tinderbox_base::signals::Signals;
 use tinderbox_data::Work;
+use tinderbox_nn::{Context, Params};
 
-/// What a training works on and where it leaves its files.
+use crate::optimizer::Rule;
+use crate::package::ModelCard;
+use crate::recipe::OnDivergence;
+use crate::rescue::Rescue;
+use crate::run_directory::RunDirectory;
+use crate::schedule::Schedule;
+use crate::state::State;
+use crate::task::Task;
+
+/// How a network learns.
 #[derive(Clone, Debug)]
-pub struct Job {
-    /// The frozen plan.
-    pub plan: Plan,
+pub struct Learning {
+    /// The seed of every random draw.
+    pub seed: u64,
+    /// Images in a step.
+    pub batch: usize,
+    /// Images whose gradients are computed at once.
+    pub micro_batch: usize,
+    /// The learning rate of each step, and how many there are.
+    pub schedule: Schedule,
+    /// The update rule.
+    pub rule: Rule,
+    /// Epochs without a better validation after which training stops; 0 for never.
+    pub patience: usize,
+    /// What a divergence ends in.
+    pub on_divergence: OnDivergence,
+}
+
+/// What a training reads.
+#[derive(Clone, Debug)]
+pub struct Splits {
     /// The training split.
     pub train: Work,
     /// The validation split.
     pub val: Work,
-    /// The device, without autodiff.
-    pub device: Device,
+    /// Loader threads.
+    pub threads: usize,
+    /// The share of the images that may fail to decode.
+    pub max_bad: f64,
+}
+
+/// What a training leaves on the disk, and when it ends early.
+#[derive(Clone, Debug)]
+pub struct Keeping {
     /// Where the model and the checkpoint go; nowhere, where a caller only wants the model.
-    pub folder: Option<RunFolder>,
+    pub directory: Option<RunDirectory>,
+    /// How often the state is saved.
+    pub every: Interval,
     /// How long a file that cannot be written is tried again.
-    pub patience: Duration,
+    pub retry_for: Duration,
+    /// The step after which training stops, to go on another time.
+    pub stop_after: Option<usize>,
     /// Signals that end the training in good order.
     pub signals: Signals,
     /// What saves the last complete step where one does not end after a signal.
     pub rescue: Rescue,
 }
 
-impl Job {
-    /// A new training that leaves no files and hears no signals.
-    #[must_use]
-    pub fn new(plan: Plan, train: Work, val: Work, device: Device) -> Self {
+impl Default for Keeping {
+    fn default() -> Self {
         Self {
-            plan,
-            train,
-            val,
-            device,
-            folder: None,
-            patience: Duration::ZERO,
+            directory: None,
+            every: Interval::Auto,
+            retry_for: Duration::ZERO,
+            stop_after: None,
             signals: Signals::default(),
             rescue: Rescue::default(),
         }
     }
+}
+
+/// A training.
+#[derive(Clone, Debug)]
+pub struct Job<T> {
+    /// What is learned.
+    pub task: T,
+    /// What it is learned from.
+    pub splits: Splits,
+    /// How.
+    pub learning: Learning,
+    /// Which parameters are trained; all, where not given.
+    pub params: Option<Params>,
+    /// What computes.
+    pub context: Context,
+    /// Steps between two that are computed on the CPU as well and compared; 0 for the first step only.
+    pub audit_every: usize,
+    /// What the files say beside weights.
+    pub card: ModelCard,
+    /// What is left on the disk.
+    pub keeping: Keeping,
 }
 
 /// Why a training ended.
@@ -63,9 +112,10 @@ pub enum End {
 
 /// What a training left.
 #[derive(Clone, Debug)]
-pub struct Outcome<M> {
-    /// The best model, without autodiff; none when no epoch was complete.
-    pub best: Option<(M, Scores)>,
+pub struct Outcome<M, T: Task> {
+    /// The best model, without autodiff, and its figures on validation; none when no epoch was
+    /// complete.
+    pub best: Option<(M, T::Scores)>,
     /// Counters and history.
     pub state: State,
     /// Why it ended.

@@ -9,9 +9,8 @@ mod divergence;
 #[cfg(test)]
 mod gradients;
 mod job;
-mod loss;
+mod locate;
 mod meter;
-mod metrics;
 mod optimizer;
 mod package;
 mod predictions;
@@ -24,26 +23,29 @@ mod schedule;
 mod snapshot;
 mod state;
 mod step;
+mod task;
 #[cfg(test)]
 mod tests;
 mod training;
 
 pub use audit::audit_device;
 pub use bad::BadWatch;
-pub use job::{End, Job, Outcome};
-pub use loss::{Targets, cross_entropy};
-pub use metrics::{ClassScores, Scores, confusion, scores, wilson};
-pub use optimizer::{Moments, Optimizer};
-pub use package::{Package, fill, locate, locate_run};
-pub use predictions::{Answer, answer, answer_split};
+pub use job::{End, Job, Keeping, Learning, Outcome, Splits};
+pub use locate::{locate, locate_run};
+pub use optimizer::{Moments, Optimizer, Rule};
+pub use package::{ModelCard, Package};
+pub use predictions::{logits, predict_split};
 pub use predictor::{Predictor, Ranked};
 pub use recipe::{
     ClassWeights, OnDivergence, OptimizerKind, Plan, ScheduleKind, Settings, compute_threads,
 };
 pub use rescue::Rescue;
 pub use run::train;
-pub use run_directory::RunFolder;
-pub use schedule::learning_rate;
+pub use run_directory::RunDirectory;
+pub use schedule::Schedule;
 pub use snapshot::{Point, Saved, Snapshot};
 pub use state::{Bad, EpochRecord, State};
-pub use step::{StepInput, step};
+pub use step::{StepAt, step};
+pub use task::{
+    ClassScores, Prediction, Scores, SingleLabel, Task, Verdict, confusion, probabilities, wilson,
+};

@@ -1,13 +1,15 @@
 //! Speed while training.
 
-use crate::Plan;
+use crate::schedule::Schedule;
 use crate::state::State;
 use tinderbox_base::env::Stopwatch;
 use tinderbox_base::median;
-use tinderbox_base::{Event, Progress};
+use tinderbox_base::{Event, Progress, Score};
 
 /// Speed of an epoch and of the whole training.
 pub(super) struct Meter {
+    /// The name of the deciding score.
+    score: &'static str,
     epochs: usize,
     steps: usize,
     all: usize,
@@ -21,12 +23,13 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Starts with a training that is at `step`.
-    pub(super) fn start(plan: &Plan, step: usize) -> Self {
+    pub(super) fn start(schedule: &Schedule, score: &'static str, step: usize) -> Self {
         let now = Stopwatch::start();
         Self {
-            epochs: plan.settings.epochs,
-            steps: plan.steps_per_epoch,
-            all: plan.total_steps(),
+            score,
+            epochs: schedule.epochs,
+            steps: schedule.steps_per_epoch,
+            all: schedule.steps(),
             first: step,
             total: now,
             epoch: now,
@@ -53,7 +56,7 @@ impl Meter {
             step: state.step - state.history.len() * self.steps,
             steps: self.steps,
             loss: state.mean_loss(),
-            val_top1: state.history.last().map(|record| record.val_top1),
+            val_score: state.history.last().map(|record| self.score(record.val_score)),
             images_per_second: self.speed,
             seconds_left: self.total.seconds() / done * left,
         }
@@ -71,12 +74,16 @@ impl Meter {
             step: state.step,
             train_loss: record.train_loss,
             val_loss: record.val_loss,
-            val_top1: record.val_top1,
+            val_score: self.score(record.val_score),
             lr: record.lr,
             images_per_second: self.speed,
             seconds: self.epoch.seconds(),
             best,
         })
+    }
+
+    fn score(&self, value: f64) -> Score {
+        Score { name: self.score, value }
     }
 
     pub(super) fn median(&self) -> f64 {

@@ -1,12 +1,16 @@
 //! Update rules, each one pass over every parameter.
 
+use std::iter::Enumerate;
+use std::sync::Arc;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
 use tinderbox_kernels::update::{Adam, Sgd};
 
-use crate::{OptimizerKind, Settings};
-use tinderbox_nn::ops;
+use crate::recipe::OptimizerKind;
+use tinderbox_nn::ops::{self, Operation};
+use tinderbox_nn::{Kernels, ParamInfo, Params};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -32,62 +36,78 @@ struct Along {
     decay: f64,
 }
 
-/// An update rule with what it remembers.
+/// An update rule and its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    /// The rule.
+    pub kind: OptimizerKind,
+    /// The momentum of `sgd`.
+    pub momentum: f64,
+    /// The weight decay of parameters whose factor is 1.
+    pub weight_decay: f64,
+    /// The longest gradient; 0 for any.
+    pub clip: f64,
+}
+
+/// An update rule over the parameters of one network, with what it remembers of each.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
-    kind: OptimizerKind,
-    momentum: f64,
-    weight_decay: f64,
-    clip: f64,
+    rule: Rule,
+    kernels: Kernels,
+    params: Arc<Params>,
     steps: usize,
+    /// In the order of the parameters.
     moments: Vec<Option<Moments>>,
 }
 
 impl Optimizer {
     /// A rule that remembers nothing yet.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            kind: settings.optimizer,
-            momentum: settings.momentum,
-            weight_decay: settings.weight_decay,
-            clip: settings.clip,
-            steps: 0,
-            moments: Vec::new(),
-        }
+    pub fn new(rule: Rule, params: Arc<Params>, kernels: Kernels) -> Self {
+        let moments = vec![None; params.all().len()];
+        Self { rule, kernels, params, steps: 0, moments }
     }
 
-    /// What a resume needs: the steps taken, and what is remembered of each tensor of the module in
-    /// the order of its fields. The rest comes from the settings.
+    /// The parameters that it changes.
+    #[must_use]
+    pub fn params(&self) -> &Arc<Params> {
+        &self.params
+    }
+
+    /// What a resume needs: the steps taken, and what is remembered of each parameter, in their order.
+    /// The rest comes from the settings.
     #[must_use]
     pub fn state(&self) -> (usize, &[Option<Moments>]) {
-        let Self { kind: _, momentum: _, weight_decay: _, clip: _, steps, moments } = self;
+        let Self { rule: _, kernels: _, params: _, steps, moments } = self;
         (*steps, moments)
     }
 
     /// The rule as it was when [`state`](Self::state) was taken.
     #[must_use]
-    pub fn restore(settings: &Settings, steps: usize, moments: Vec<Option<Moments>>) -> Self {
-        Self { steps, moments, ..Self::new(settings) }
+    pub fn restored(self, steps: usize, moments: Vec<Option<Moments>>) -> Self {
+        Self { steps, moments, ..self }
     }
 
     /// Whether the rule remembers a second moment.
     #[must_use]
     pub fn has_second(&self) -> bool {
-        self.kind != OptimizerKind::Sgd
+        self.rule.kind != OptimizerKind::Sgd
     }
 
     /// `module` after one step along `gradients`.
     #[must_use]
     pub fn step<M: Module>(&mut self, module: M, mut gradients: Gradients, rate: f64) -> M {
         self.steps += 1;
-        let scale = if self.clip > 0.0 { clip_scale(&module, &gradients, self.clip) } else { 1.0 };
+        let clip = self.rule.clip;
+        let scale =
+            if clip > 0.0 { clip_scale(&module, &gradients, clip, self.kernels) } else { 1.0 };
+        let params = Arc::clone(&self.params);
         let along = Along { rate, scale, decay: 0.0 };
-        let mut updater = Updater { rule: self, gradients: &mut gradients, along, index: 0 };
-        module.map(&mut updater)
+        let all = params.all().iter().enumerate();
+        module.map(&mut Updater { optimizer: self, gradients: &mut gradients, along, all })
     }
 
-    /// The new values of a parameter. Matrices and kernels decay; biases and norms do not.
+    /// The new values of a parameter.
     fn update<const D: usize>(
         &mut self,
         index: usize,
@@ -95,12 +115,12 @@ impl Optimizer {
         gradient: Tensor<D>,
         along: Along,
     ) -> Tensor<D> {
-        let decay = if D > 1 { self.weight_decay } else { 0.0 };
         let old = self.moments[index].take();
-        let (param, moments) = if ops::computes(&param) && ops::computes(&gradient) {
-            self.fused(param, gradient, old, Along { decay, ..along })
+        let fuse = |x| self.kernels.fuse(Operation::Optimizer, x);
+        let (param, moments) = if fuse(&param) && fuse(&gradient) {
+            self.fused(param, gradient, old, along)
         } else {
-            self.composed(param, gradient, old, Along { decay, ..along })
+            self.composed(param, gradient, old, along)
         };
         self.moments[index] = Some(moments);
         param
@@ -115,13 +135,13 @@ impl Optimizer {
         Along { rate, scale, decay }: Along,
     ) -> (Tensor<D>, Moments) {
         let scale = scale as f32;
-        if self.kind == OptimizerKind::Sgd {
-            let (decay, momentum, rate) = (decay as f32, self.momentum as f32, rate as f32);
+        if self.rule.kind == OptimizerKind::Sgd {
+            let (decay, momentum, rate) = (decay as f32, self.rule.momentum as f32, rate as f32);
             let step = Sgd { scale, decay, momentum, rate, fresh: false };
             let (param, first) = ops::sgd(step, param, gradient, old.map(|old| old.first));
             return (param, Moments { first, second: None });
         }
-        let decoupled = self.kind == OptimizerKind::Adamw;
+        let decoupled = self.rule.kind == OptimizerKind::Adamw;
         let step = Adam {
             scale,
             shrink: if decoupled { (1.0 - rate * decay) as f32 } else { 1.0 },
@@ -149,7 +169,7 @@ impl Optimizer {
         Along { rate, scale, decay }: Along,
     ) -> (Tensor<D>, Moments) {
         let gradient = if scale < 1.0 { gradient * scale } else { gradient };
-        let (param, gradient) = match self.kind {
+        let (param, gradient) = match self.rule.kind {
             OptimizerKind::Adamw if decay > 0.0 => (param * (1.0 - rate * decay), gradient),
             OptimizerKind::Adam | OptimizerKind::Sgd if decay > 0.0 => {
                 let gradient = gradient + param.clone() * decay;
@@ -160,7 +180,7 @@ impl Optimizer {
         let shape = param.dims();
         let size = shape.iter().product::<usize>();
         let gradient: Tensor<1> = gradient.reshape([size]);
-        let (step, moments) = match self.kind {
+        let (step, moments) = match self.rule.kind {
             OptimizerKind::Sgd => self.velocity(gradient, old, rate),
             OptimizerKind::Adam | OptimizerKind::Adamw => self.adam(gradient, old, rate),
         };
@@ -179,7 +199,7 @@ impl Optimizer {
         rate: f64,
     ) -> (Tensor<1>, Moments) {
         let first = match old {
-            Some(old) => old.first * self.momentum + gradient,
+            Some(old) => old.first * self.rule.momentum + gradient,
             None => gradient,
         };
         (first.clone() * rate, Moments { first, second: None })
@@ -202,46 +222,53 @@ impl Optimizer {
 }
 
 struct Updater<'a> {
-    rule: &'a mut Optimizer,
+    optimizer: &'a mut Optimizer,
     gradients: &'a mut Gradients,
     along: Along,
-    index: usize,
+    all: Enumerate<std::slice::Iter<'a, ParamInfo>>,
 }
 
 impl ModuleMapper for Updater<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let index = self.index;
-        self.index += 1;
-        if self.rule.moments.len() <= index {
-            self.rule.moments.push(None);
-        }
+        let Some((index, info)) = self.all.next() else { return param };
         let tensor = param.val();
         // Running statistics and frozen weights have no gradient.
         let Some(gradient) = tensor.grad_remove(self.gradients) else { return param };
         drop(tensor);
+        let along = Along {
+            rate: self.along.rate * info.rate_factor,
+            decay: self.optimizer.rule.weight_decay * info.decay_factor,
+            ..self.along
+        };
         param.map(|old| {
-            let new = self.rule.update(index, old.inner(), gradient, self.along);
+            let new = self.optimizer.update(index, old.inner(), gradient, along);
             Tensor::from_inner(new).require_grad()
         })
     }
 }
 
 /// What gradients are multiplied by so that their common length is at most `longest`.
-fn clip_scale<M: Module>(module: &M, gradients: &Gradients, longest: f64) -> f64 {
-    let mut squares = Squares { gradients, sum: 0.0 };
+fn clip_scale<M: Module>(
+    module: &M,
+    gradients: &Gradients,
+    longest: f64,
+    kernels: Kernels,
+) -> f64 {
+    let mut squares = Squares { gradients, kernels, sum: 0.0 };
     module.visit(&mut squares);
     longest / squares.sum.sqrt().max(longest)
 }
 
 struct Squares<'a> {
     gradients: &'a Gradients,
+    kernels: Kernels,
     sum: f64,
 }
 
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = param.val().grad(self.gradients) {
-            self.sum += if ops::computes(&gradient) {
+            self.sum += if self.kernels.fuse(Operation::Optimizer, &gradient) {
                 ops::sum_of_squares(gradient)
             } else {
                 f64::from((gradient.clone() * gradient).sum().into_scalar::<f32>())
@@ -253,12 +280,14 @@ impl ModuleVisitor for Squares<'_> {
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Distribution};
+    use tinderbox_nn::{Network, spec};
 
     use super::*;
 
     fn rule(kind: OptimizerKind) -> Optimizer {
-        let settings = Settings { optimizer: kind, weight_decay: 0.1, ..Settings::default() };
-        Optimizer { moments: vec![None], ..Optimizer::new(&settings) }
+        let rule = Rule { kind, momentum: 0.9, weight_decay: 0.1, clip: 0.0 };
+        let network = Network::new(&spec("mlp", [1, 2, 2], 2).unwrap(), 0, &Device::flex());
+        Optimizer::new(rule, Arc::new(Params::of(&network.unwrap())), Kernels::On)
     }
 
     fn bits<const D: usize>(x: &Tensor<D>) -> Vec<u32> {

@@ -1,27 +1,39 @@
 //! The model package: weights, architecture, classes, preprocessing and scores in one file.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use tinderbox_base::units::list;
-use tinderbox_base::{Error, Result, files, nearest};
+use tinderbox_base::{Error, Result, files};
 use tinderbox_image::Preprocessing;
 use tinderbox_nn::io::{self, File, Tensor};
-use tinderbox_nn::{Classifier, Network, Spec, check, load_weights, weights};
+use tinderbox_nn::{Model, Network, Spec, check, params};
 
 /// Where the file keeps the hash of the lock.
 const LOCK: &str = "dataset_lock";
+
+/// What a model's files say beside weights.
+#[derive(Clone, Debug)]
+pub struct ModelCard {
+    /// The names of the classes in the order of the logits.
+    pub classes: Vec<String>,
+    /// How images become numbers.
+    pub preprocessing: Preprocessing,
+    /// BLAKE3 of `dataset.lock`: which sample was in which split.
+    pub dataset_hash: String,
+    /// The settings that change the result, with what the data decided in place of what was open.
+    pub settings: toml::Table,
+}
 
 /// A trained model as a file holds it.
 #[derive(Clone, Debug)]
 pub struct Package {
     /// The architecture; none for a network that was written by hand.
     pub spec: Option<Spec>,
-    /// The names of the classes in the order of the scores.
+    /// The names of the classes in the order of the logits.
     pub classes: Vec<String>,
     /// How images become numbers.
     pub preprocessing: Preprocessing,
@@ -38,24 +50,14 @@ impl Package {
     ///
     /// # Errors
     /// If a device fails to hand them over.
-    pub fn new<M: Classifier>(
-        model: &M,
-        classes: &[String],
-        preprocessing: &Preprocessing,
-        scores: Value,
-    ) -> Result<Self> {
-        let tensors = weights(model)?.into_iter().map(|weight| {
-            let (name, transposed) = model.weight_name(&weight.name);
-            let tensor = Tensor { name, shape: weight.shape, values: weight.values };
-            if transposed { transpose(tensor) } else { tensor }
-        });
+    pub fn new<M: Model>(model: &M, card: &ModelCard, scores: Value) -> Result<Self> {
         Ok(Self {
             spec: model.spec().cloned(),
-            classes: classes.to_vec(),
-            preprocessing: preprocessing.clone(),
+            classes: card.classes.clone(),
+            preprocessing: card.preprocessing.clone(),
             scores,
-            lock: None,
-            weights: tensors.collect(),
+            lock: (!card.dataset_hash.is_empty()).then(|| card.dataset_hash.clone()),
+            weights: params::tensors(model)?,
         })
     }
 
@@ -148,106 +150,14 @@ impl Package {
         if check(spec)?.parameters() > held {
             return Err(Error::input("weights are missing in the file"));
         }
-        fill(Network::new(spec, 0, device)?, &self.weights)
+        params::load(Network::new(spec, 0, device)?, &self.weights)
     }
-}
-
-/// `model` with the weights of a file: every one of its tensors must be there, with its shape.
-///
-/// # Errors
-/// If one is missing, of another shape or not finite.
-pub fn fill<M: Classifier>(model: M, weights: &[Tensor]) -> Result<M> {
-    let names = model.clone();
-    let mut found: HashMap<&str, &Tensor> =
-        weights.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-    load_weights(model, |path, shape| {
-        let (name, transposed) = names.weight_name(path);
-        let tensor = found.remove(name.as_str());
-        let tensor =
-            tensor.ok_or_else(|| Error::input(format!("the weights `{name}` are missing")))?;
-        let tensor = if transposed { transpose(tensor.clone()) } else { tensor.clone() };
-        if tensor.shape != shape {
-            return Err(Error::input(format!(
-                "the weights `{name}` are {:?}, not {shape:?}",
-                tensor.shape
-            )));
-        }
-        if tensor.values.iter().any(|value| !value.is_finite()) {
-            return Err(Error::input(format!(
-                "the weights `{name}` hold a number that is not finite"
-            )));
-        }
-        Ok(tensor.values)
-    })
 }
 
 fn part<T: DeserializeOwned>(metadata: &BTreeMap<String, String>, key: &str) -> Result<T> {
     let text = metadata.get(key).ok_or_else(|| Error::input(format!("it has no `{key}`")))?;
     serde_json::from_str(text)
         .map_err(|cause| Error::input(format!("its `{key}` cannot be read")).cause(cause))
-}
-
-/// `[a, b]` as `[b, a]`.
-fn transpose(tensor: Tensor) -> Tensor {
-    let &[rows, columns] = tensor.shape.as_slice() else { return tensor };
-    let values =
-        (0..rows * columns).map(|i| tensor.values[i % rows * columns + i / rows]).collect();
-    Tensor { name: tensor.name, shape: vec![columns, rows], values }
-}
-
-/// The name of the model file in a run's folder.
-const MODEL_FILE: &str = "model.safetensors";
-/// The name of the file of its settings.
-const SETTINGS_FILE: &str = "run.toml";
-
-/// The model file that RUN means: a run's name, its folder, or the file itself.
-///
-/// # Errors
-/// If there is none; the error names the nearest run.
-pub fn locate(run: &str, models: &Path) -> Result<PathBuf> {
-    let path = Path::new(run);
-    for folder in [models.join(run), path.to_owned()] {
-        let file = folder.join(MODEL_FILE);
-        if !run.is_empty() && file.is_file() {
-            return Ok(file);
-        }
-        if !run.is_empty() && folder.is_dir() {
-            return Err(Error::input(format!("no `{MODEL_FILE}` in `{}`", folder.display()))
-                .hint("the run has not finished its first epoch; train it again"));
-        }
-    }
-    if path.is_file() {
-        return Ok(path.to_owned());
-    }
-    Err(unknown(run, models, MODEL_FILE))
-}
-
-/// The folder that RUN means: a run's name, its folder, or a file in it.
-///
-/// # Errors
-/// If there is none; the error names the nearest run.
-pub fn locate_run(run: &str, models: &Path) -> Result<PathBuf> {
-    let path = Path::new(run);
-    let folders = [models.join(run), path.to_owned()];
-    let found = folders.into_iter().find(|folder| !run.is_empty() && folder.is_dir());
-    let holder = || path.parent().filter(|_| path.is_file()).map(Path::to_owned);
-    found.or_else(holder).ok_or_else(|| unknown(run, models, SETTINGS_FILE))
-}
-
-/// The error for a run that is not there; `file` marks the folders that are runs.
-fn unknown(run: &str, models: &Path, file: &str) -> Error {
-    let names: Vec<String> = files::list(models)
-        .unwrap_or_default()
-        .iter()
-        .filter(|path| path.join(file).is_file())
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .collect();
-    let error = Error::input(format!("no run `{run}` in `{}`, and no such file", models.display()))
-        .cause(format!("there are {}", list(&names, 8)));
-    match nearest(run, names.iter().map(String::as_str)) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("`tinderbox runs list` shows what has been trained"),
-    }
 }
 
 #[cfg(test)]
@@ -268,8 +178,13 @@ mod tests {
         };
         let classes = ["a", "b", "ç"].map(str::to_owned);
         let scores = serde_json::json!({ "best": 1 });
-        let package = Package::new(&network, &classes, &preprocessing, scores).unwrap();
-        Package { lock: Some("c0ffee".to_owned()), ..package }
+        let card = ModelCard {
+            classes: classes.to_vec(),
+            preprocessing,
+            dataset_hash: "c0ffee".to_owned(),
+            settings: toml::Table::new(),
+        };
+        Package::new(&network, &card, scores).unwrap()
     }
 
     #[test]
@@ -279,10 +194,7 @@ mod tests {
         assert_eq!(again.weights, package.weights);
         assert_eq!(again.classes, package.classes);
         let network = again.network(&Device::flex()).unwrap();
-        let twice =
-            Package::new(&network, &again.classes, &again.preprocessing, again.scores.clone())
-                .unwrap();
-        let twice = Package { lock: again.lock.clone(), ..twice };
+        let twice = Package { weights: params::tensors(&network).unwrap(), ..again };
         assert_eq!(twice.encode().unwrap(), package.encode().unwrap());
     }
 

@@ -1,13 +1,12 @@
 //! Images to ranked classes.
 
-use burn::tensor::Device;
-
-use crate::Package;
-use crate::answer;
+use crate::package::Package;
+use crate::predictions::logits;
+use crate::task::probabilities;
 use tinderbox_base::Result;
 use tinderbox_image::Pixels;
 use tinderbox_image::{Want, prepare, to_input};
-use tinderbox_nn::Network;
+use tinderbox_nn::{Context, Network};
 
 /// One class and its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,12 +17,12 @@ pub struct Ranked {
     pub probability: f64,
 }
 
-/// A trained model, ready to answer.
+/// A trained model, ready to predict.
 #[derive(Debug)]
 pub struct Predictor {
     network: Network,
     package: Package,
-    device: Device,
+    context: Context,
 }
 
 impl Predictor {
@@ -31,8 +30,9 @@ impl Predictor {
     ///
     /// # Errors
     /// If the weights do not fit the architecture.
-    pub fn new(package: Package, device: &Device) -> Result<Self> {
-        Ok(Self { network: package.network(device)?, package, device: device.clone() })
+    pub fn new(package: Package, context: &Context) -> Result<Self> {
+        let network = package.network(context.device())?;
+        Ok(Self { network, package, context: context.clone() })
     }
 
     /// The names of the classes.
@@ -60,8 +60,8 @@ impl Predictor {
     pub fn rank(&self, pictures: &[&Pixels]) -> Result<Vec<Vec<Ranked>>> {
         let how = &self.package.preprocessing;
         let images: Vec<f32> = pictures.iter().flat_map(|picture| to_input(picture, how)).collect();
-        let rows = answer(&self.network, images, how.input(), &self.device)?;
-        Ok(rows.into_iter().map(ranked).collect())
+        let rows = logits(&self.network, images, how.input(), &self.context)?;
+        Ok(rows.iter().map(|row| ranked(probabilities(row))).collect())
     }
 }
 

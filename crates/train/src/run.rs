@@ -2,63 +2,57 @@
 
 use std::collections::BTreeSet;
 
-use crate::Plan;
+use tinderbox_base::{Error, Event, Events, Result};
+use tinderbox_data::Split;
+use tinderbox_nn::Model;
+
 use crate::audit::audit;
 use crate::bad::BadWatch;
-use crate::checkpoint::Keeper;
+use crate::checkpoint::CheckpointWriter;
 use crate::divergence::divergence;
 use crate::job::{End, Job, Outcome};
-use crate::loss::Targets;
 use crate::meter::Meter;
+use crate::predictions::predict_split;
 use crate::snapshot::Saved;
 use crate::state::{Bad, State};
-use crate::step::{StepInput, step};
+use crate::step::{StepAt, step};
+use crate::task::Task;
 use crate::training::Training;
-use crate::{Scores, answer_split, scores};
-use tinderbox_base::Event;
-use tinderbox_base::Events;
-use tinderbox_base::{Error, Result};
-use tinderbox_data::Split;
-use tinderbox_nn::{Classifier, Pass};
 
-/// Trains `model`, whose weights lie on the job's device, to the end of the plan: from its start, or
+/// Trains `model`, whose weights lie on the job's device, to the end of the schedule: from its start, or
 /// `from` a checkpoint, which is dropped when it is restored.
 ///
 /// # Errors
 /// If the training diverges, too many images are bad, a file cannot be written or the device
 /// fails. The last checkpoint stays.
-pub fn train<M: Classifier>(
+pub fn train<M: Model, T: Task>(
     model: M,
     from: Option<Saved>,
-    job: &Job,
-    out: &mut impl Events,
-) -> Result<Outcome<M>> {
-    let Job { plan, device, .. } = job;
-    let targets = Targets {
-        smoothing: plan.settings.label_smoothing,
-        class_weights: plan.class_weights.clone(),
-    };
-    let input = plan.preprocessing.input();
-    let autodiff = device.clone().autodiff();
-    let bad = BadWatch::new(plan.settings.max_bad, job.train.samples.len() + job.val.samples.len());
+    job: &Job<T>,
+    events: &mut impl Events,
+) -> Result<Outcome<M, T>> {
+    let Job { task, splits, learning, context, .. } = job;
+    let (schedule, micro_batch, seed) = (&learning.schedule, learning.micro_batch, learning.seed);
+    let bad = BadWatch::new(splits.max_bad, splits.train.samples.len() + splits.val.samples.len());
     let is_saved = from.is_some();
     let mut run = Training::start(model, from, job)?;
     let first = run.state.step;
-    let mut keeper = Keeper::new(job, first, is_saved);
+    let decides = task.verdict(&task.scores(&[])).name;
+    let mut checkpoints = CheckpointWriter::new(job, decides, first, is_saved);
     let mut loader = run.loader(job)?;
-    let mut meter = Meter::start(plan, first);
-    let stop = |state: &State| match job.signals.pending() {
+    let mut meter = Meter::start(schedule, decides, first);
+    let stop = |state: &State| match job.keeping.signals.pending() {
         Some(signal) => Some(End::Signal(signal)),
-        None => plan.settings.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked),
+        None => job.keeping.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked),
     };
     let mut end = stop(&run.state);
     // What the data or the device failed with: the last complete step is saved before it ends all.
     let mut failed: Option<Error> = None;
 
-    'training: while end.is_none() && run.state.goes_on(plan) {
+    'training: while end.is_none() && run.state.goes_on(learning) {
         meter.start_epoch();
-        while run.state.is_within_epoch(plan) {
-            let batch = match loader.wait(|seconds| waits(seconds, job, out)) {
+        while run.state.is_within_epoch(schedule) {
+            let mut batch = match loader.wait(|seconds| waits(seconds, job, events)) {
                 Some(Ok(batch)) => batch,
                 Some(Err(error)) => {
                     failed = Some(error);
@@ -69,38 +63,36 @@ pub fn train<M: Classifier>(
                     break 'training;
                 }
             };
-            failed = bad.see(Split::Train, batch.bad, &mut run.state.bad, out).err();
+            let unread = std::mem::take(&mut batch.bad);
+            failed = bad.see(Split::Train, unread, &mut run.state.bad, events).err();
             if failed.is_some() {
                 break 'training;
             }
-            let rate = run.rate(plan);
-            let pass = Pass::training(plan.settings.seed, run.state.step);
-            let (images, labels, targets) = (batch.images, batch.labels.as_slice(), &targets);
-            let (own, micro_batch, device) = (batch.own, plan.micro_batch, &autodiff);
-            let input =
-                StepInput { images, input, labels, own, targets, micro_batch, rate, device };
-            if is_audited(plan, run.state.step, first) {
-                audit(&run.model, &input, &pass, &job.device)?;
+            let rate = run.rate(schedule, run.state.step);
+            let at = StepAt { seed, step: run.state.step, micro_batch, rate };
+            if is_audited(job, run.state.step, first) {
+                audit(&run.model, &batch, task, context, at)?;
             }
+            let images = batch.labels.len();
             let loss;
-            (run.model, loss) = step(run.model, &mut run.optimizer, input, &pass)?;
-            run.state.add_step(labels.len(), loss);
-            if let Some(why) = divergence(plan, &run.state, loss) {
-                run = run.recover(job, why, &keeper.kept(out)?, out)?;
+            (run.model, loss) = step(run.model, batch, task, context, &mut run.optimizer, at)?;
+            run.state.add_step(images, loss);
+            if let Some(why) = divergence(schedule, task.guessing_loss(), &run.state, loss) {
+                run = run.recover(schedule, why, &checkpoints.kept(events)?, events)?;
                 loader = run.loader(job)?;
                 continue 'training;
             }
-            out.progress(&meter.step(&run.state, labels.len()));
+            events.progress(&meter.step(&run.state, images));
             end = stop(&run.state);
             if end.is_some() {
                 break 'training;
             }
-            keeper.tend(run.state.step, false, || run.snapshot(), out)?;
+            checkpoints.maybe_save(run.state.step, false, || run.snapshot(), events)?;
         }
 
         let candidate = run.model.valid();
-        let val = match validate(&candidate, job, bad, &mut run.state.bad, out) {
-            Ok(Some(val)) => val,
+        let scores = match validate(&candidate, job, bad, &mut run.state.bad, events) {
+            Ok(Some(scores)) => scores,
             Ok(None) => {
                 end = stop(&run.state);
                 break;
@@ -110,54 +102,53 @@ pub fn train<M: Classifier>(
                 break;
             }
         };
-        if !val.loss.is_finite() {
-            let why = format!("the loss is {} on validation", val.loss);
-            run = run.recover(job, why, &keeper.kept(out)?, out)?;
+        let loss = task.verdict(&scores).loss;
+        if !loss.is_finite() {
+            let why = format!("the loss is {loss} on validation");
+            run = run.recover(schedule, why, &checkpoints.kept(events)?, events)?;
             loader = run.loader(job)?;
             continue;
         }
-        let is_best = run.add_epoch(&val, candidate, plan);
-        meter.event(&run.state, is_best).map_or(Ok(()), |event| out.event(&event))?;
-        keeper.tend(run.state.step, true, || run.snapshot(), out)?;
+        let is_best = run.add_epoch(&scores, candidate, job)?;
+        meter.event(&run.state, is_best).map_or(Ok(()), |event| events.event(&event))?;
+        checkpoints.maybe_save(run.state.step, true, || run.snapshot(), events)?;
     }
-    keeper.finish(&run.snapshot(), out)?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
+    checkpoints.finish(&run.snapshot(), events)?;
+    failed.map_or(Ok(()), Err)?;
     let end = end.unwrap_or(End::Finished);
     if let End::Signal(signal) = end {
-        out.event(&Event::Interrupted { signal, step: run.state.step })?;
-    } else if end == End::Finished && run.state.history.len() < plan.settings.epochs {
+        events.event(&Event::Interrupted { signal, step: run.state.step })?;
+    } else if end == End::Finished && run.state.history.len() < schedule.epochs {
         let (epoch, best_epoch) = (run.state.history.len(), run.state.best_epoch);
-        out.event(&Event::StoppedEarly { epoch, best_epoch })?;
+        events.event(&Event::StoppedEarly { epoch, best_epoch })?;
     }
-    let best = run.best.zip(run.state.best_scores.clone());
+    let best = run.best.zip(run.state.best_scores::<T>()?);
     Ok(Outcome { best, state: run.state, end, images_per_second: meter.median() })
 }
 
-/// The scores of a model on validation; none where a signal came.
-fn validate<M: Classifier>(
+/// The figures of a model on validation; none where a signal came.
+fn validate<M: Model, T: Task>(
     model: &M,
-    job: &Job,
+    job: &Job<T>,
     bad: BadWatch,
     seen: &mut BTreeSet<Bad>,
-    out: &mut impl Events,
-) -> Result<Option<Scores>> {
-    let goes_on = |seconds| waits(seconds, job, out);
-    let answers = answer_split(model, &job.val, job.plan.loader_threads, &job.device, goes_on)?;
-    let Some((answers, replaced)) = answers else { return Ok(None) };
-    bad.see(Split::Val, replaced, seen, out)?;
-    Ok(Some(scores(&answers, &job.plan.classes)))
+    events: &mut impl Events,
+) -> Result<Option<T::Scores>> {
+    let Job { task, splits, context, .. } = job;
+    let goes_on = |seconds| waits(seconds, job, events);
+    let found = predict_split(model, task, &splits.val, splits.threads, context, goes_on)?;
+    let Some((predictions, replaced)) = found else { return Ok(None) };
+    bad.see(Split::Val, replaced, seen, events)?;
+    Ok(Some(task.scores(&predictions)))
 }
 
 /// Whether to wait for images any longer after so many seconds.
-fn waits(seconds: u64, job: &Job, out: &mut impl Events) -> bool {
-    out.late(seconds);
-    job.signals.pending().is_none()
+fn waits<T>(seconds: u64, job: &Job<T>, events: &mut impl Events) -> bool {
+    events.late(seconds);
+    job.keeping.signals.pending().is_none()
 }
 
 /// Whether a step is compared with the CPU's: the `first` of this process, and every so many.
-fn is_audited(plan: &Plan, step: usize, first: usize) -> bool {
-    let every = plan.settings.audit_every;
-    step == first || (every > 0 && step.is_multiple_of(every))
+fn is_audited<T>(job: &Job<T>, step: usize, first: usize) -> bool {
+    step == first || (job.audit_every > 0 && step.is_multiple_of(job.audit_every))
 }

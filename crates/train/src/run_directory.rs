@@ -1,24 +1,23 @@
-//! A run's folder: its model and its checkpoint.
+//! A run's directory: its model and its checkpoint.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::Package;
-use crate::Plan;
+use crate::package::{ModelCard, Package};
 use crate::snapshot::{Saved, Snapshot};
 use tinderbox_base::lock::Lock;
 use tinderbox_base::{Error, Result, files};
-use tinderbox_nn::Classifier;
+use tinderbox_nn::Model;
 use tinderbox_nn::io::{decode, encode};
 
 /// The folder of a run in `models`.
 #[derive(Clone, Debug)]
-pub struct RunFolder {
+pub struct RunDirectory {
     path: PathBuf,
     lock: Option<Arc<Lock>>,
 }
 
-impl RunFolder {
+impl RunDirectory {
     /// A run in a folder that is there, to be read.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -58,30 +57,32 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it cannot be written; the file before it is untouched.
-    pub fn save_model<M: Classifier>(
+    pub fn save_model<M: Model>(
         &self,
         model: &M,
-        plan: &Plan,
+        card: &ModelCard,
         scores: serde_json::Value,
     ) -> Result<()> {
         self.check_lock()?;
-        let package = Package {
-            lock: Some(plan.dataset_hash.clone()),
-            ..Package::new(model, &plan.classes, &plan.preprocessing, scores)?
-        };
-        files::replace(&self.model_file(), &package.encode()?)
+        files::replace(&self.model_file(), &Package::new(model, card, scores)?.encode()?)
     }
 
     /// Writes the checkpoint, and before it the best model where that is asked for.
     ///
     /// # Errors
     /// If one cannot be written; the file before it is untouched.
-    pub fn save<M: Classifier>(&self, what: &Snapshot<M>, plan: &Plan, model: bool) -> Result<()> {
+    pub fn save<M: Model>(
+        &self,
+        what: &Snapshot<M>,
+        card: &ModelCard,
+        verdict: &str,
+        model: bool,
+    ) -> Result<()> {
         self.check_lock()?;
         if let Some(best) = what.best.as_ref().filter(|_| model) {
-            self.save_model(best, plan, what.now.state.scores())?;
+            self.save_model(best, card, what.now.state.scores())?;
         }
-        files::replace(&self.checkpoint_file(), &encode(&what.file(plan)?))
+        files::replace(&self.checkpoint_file(), &encode(&what.file(card, verdict)?))
     }
 
     /// Reads the checkpoint.

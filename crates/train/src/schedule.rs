@@ -1,29 +1,51 @@
 //! Learning-rate schedules: pure functions of the step.
 
-use crate::{Plan, ScheduleKind};
+use crate::recipe::ScheduleKind;
 
-/// The learning rate of a step: a linear warm-up from near zero, then the schedule's form over the
-/// steps that are left.
-#[must_use]
-pub fn learning_rate(plan: &Plan, step: usize) -> f64 {
-    let peak = plan.settings.learning_rate();
-    let total = plan.total_steps() as f64;
-    // A warm-up longer than a third of a short training would leave little of it.
-    let warmup = (plan.settings.warmup * plan.steps_per_epoch as f64).min(total / 3.0).round();
-    let step = step as f64;
-    if step < warmup {
-        return peak * (step + 1.0) / (warmup + 1.0);
+/// How the learning rate goes over a training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The form after the warm-up.
+    pub kind: ScheduleKind,
+    /// The highest learning rate.
+    pub peak: f64,
+    /// Epochs in which it rises.
+    pub warmup: f64,
+    /// Epochs of the whole training.
+    pub epochs: usize,
+    /// Steps in an epoch.
+    pub steps_per_epoch: usize,
+}
+
+impl Schedule {
+    /// Steps of the whole training.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps_per_epoch * self.epochs
     }
-    let progress = (step - warmup) / (total - warmup).max(1.0);
-    match plan.settings.schedule {
-        ScheduleKind::Constant => peak,
-        ScheduleKind::Cosine => {
-            peak * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
+
+    /// The learning rate of a step: a linear warm-up from near zero, then the schedule's form over
+    /// the steps that are left.
+    #[must_use]
+    pub fn rate(&self, step: usize) -> f64 {
+        let total = self.steps() as f64;
+        // A warm-up longer than a third of a short training would leave little of it.
+        let warmup = (self.warmup * self.steps_per_epoch as f64).min(total / 3.0).round();
+        let step = step as f64;
+        if step < warmup {
+            return self.peak * (step + 1.0) / (warmup + 1.0);
         }
-        ScheduleKind::Step => {
-            let epoch = step / total;
-            let drops = i32::from(epoch >= 0.5) + i32::from(epoch >= 0.75);
-            peak * 0.1f64.powi(drops)
+        let progress = (step - warmup) / (total - warmup).max(1.0);
+        match self.kind {
+            ScheduleKind::Constant => self.peak,
+            ScheduleKind::Cosine => {
+                self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
+            }
+            ScheduleKind::Step => {
+                let epoch = step / total;
+                let drops = i32::from(epoch >= 0.5) + i32::from(epoch >= 0.75);
+                self.peak * 0.1f64.powi(drops)
+            }
         }
     }
 }
@@ -31,18 +53,15 @@ pub fn learning_rate(plan: &Plan, step: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Settings;
 
-    fn plan(schedule: ScheduleKind, warmup: f64) -> Plan {
-        let settings =
-            Settings { schedule, warmup, lr: Some(1.0), epochs: 10, ..Settings::default() };
-        Plan::sample(settings)
+    fn schedule(kind: ScheduleKind, warmup: f64) -> Schedule {
+        Schedule { kind, peak: 1.0, warmup, epochs: 10, steps_per_epoch: 10 }
     }
 
     #[test]
     fn the_rate_rises_to_its_peak_and_falls_along_a_cosine() {
-        let plan = plan(ScheduleKind::Cosine, 1.0);
-        let rates: Vec<f64> = (0..100).map(|step| learning_rate(&plan, step)).collect();
+        let schedule = schedule(ScheduleKind::Cosine, 1.0);
+        let rates: Vec<f64> = (0..100).map(|step| schedule.rate(step)).collect();
         assert!(rates[..10].is_sorted() && rates[0] > 0.0);
         assert!((rates[10] - 1.0).abs() < 1e-12);
         assert!(rates[10..].is_sorted_by(|a, b| a >= b));
@@ -52,13 +71,13 @@ mod tests {
 
     #[test]
     fn steps_and_constants_are_what_they_say() {
-        let step = plan(ScheduleKind::Step, 0.0);
-        let at = |i| learning_rate(&step, i);
+        let step = schedule(ScheduleKind::Step, 0.0);
+        let at = |i| step.rate(i);
         assert!(
             (at(49) - 1.0).abs() < 1e-12
                 && (at(50) - 0.1).abs() < 1e-12
                 && (at(75) - 0.01).abs() < 1e-12
         );
-        assert!((learning_rate(&plan(ScheduleKind::Constant, 0.0), 99) - 1.0).abs() < 1e-12);
+        assert!((schedule(ScheduleKind::Constant, 0.0).rate(99) - 1.0).abs() < 1e-12);
     }
 }

@@ -1,17 +1,21 @@
 //! A training at rest: all that going on needs, and its form as a file.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use std::collections::HashMap;
+
 use burn::tensor::{Device, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::Plan;
-use crate::state::State;
-use crate::{Moments, Optimizer};
-use crate::{Package, fill};
 use tinderbox_base::{Error, Result};
-use tinderbox_nn::Classifier;
 use tinderbox_nn::io::{File, Tensor};
+use tinderbox_nn::{Model, ParamInfo, params, values};
+
+use crate::job::Learning;
+use crate::optimizer::{Moments, Optimizer};
+use crate::package::{ModelCard, Package};
+use crate::schedule::Schedule;
+use crate::state::State;
+
+
 
 /// One moment of a training. A copy shares the tensors with the training that goes on, which copies
 /// those that it changes.
@@ -40,36 +44,38 @@ pub struct Snapshot<M> {
 const STATE: &str = "state";
 const SETTINGS: &str = "settings";
 const DATASET: &str = "dataset";
+/// The version of the checkpoint's content. Version 1, which had no such entry, numbered the
+/// optimiser's moments in the order of the network's fields; version 2 has them by name.
+const VERSION: &str = "checkpoint";
+const CURRENT: &str = "2";
+/// The name of the score that decides which epoch is the best.
+const DECIDES: &str = "decides";
 /// Before the names of the point to go back to.
 const GOOD: &str = "good.";
 const BEST: &str = "best.";
 
-impl<M: Classifier> Snapshot<M> {
-    /// The checkpoint's content.
+impl<M: Model> Snapshot<M> {
+    /// The checkpoint's content; `decides` is the name of the score that decides.
     ///
     /// # Errors
     /// If the device fails to hand the tensors over.
-    pub fn file(&self, plan: &Plan) -> Result<File> {
+    pub fn file(&self, card: &ModelCard, decides: &str) -> Result<File> {
         let mut file = File::default();
-        let scores = self.now.state.scores();
-        let package = Package::new(&self.now.model, &plan.classes, &plan.preprocessing, scores)?;
-        file.metadata = package.metadata()?;
-        file.metadata.insert(SETTINGS.to_owned(), text(&plan.results()?)?);
-        file.metadata.insert(DATASET.to_owned(), plan.dataset_hash.clone());
-        add_point(&mut file, "", package.weights, &self.now)?;
+        let package = Package::new(&self.now.model, card, self.now.state.scores())?;
+        file.metadata = Package { lock: None, ..package }.metadata()?;
+        file.metadata.insert(VERSION.to_owned(), CURRENT.to_owned());
+        file.metadata.insert(DECIDES.to_owned(), decides.to_owned());
+        file.metadata.insert(SETTINGS.to_owned(), text(&card.settings)?);
+        file.metadata.insert(DATASET.to_owned(), card.dataset_hash.clone());
+        add_point(&mut file, "", &self.now)?;
         if let Some(best) = &self.best {
-            file.tensors.extend(named(BEST, stored(best, plan)?));
+            file.tensors.extend(named(BEST, params::tensors(best)?));
         }
         if let Some(good) = &self.good {
-            add_point(&mut file, GOOD, stored(&good.model, plan)?, good)?;
+            add_point(&mut file, GOOD, good)?;
         }
         Ok(file)
     }
-}
-
-fn stored<M: Classifier>(model: &M, plan: &Plan) -> Result<Vec<Tensor>> {
-    let nothing = serde_json::Value::Null;
-    Ok(Package::new(model, &plan.classes, &plan.preprocessing, nothing)?.weights)
 }
 
 fn named(prefix: &str, tensors: Vec<Tensor>) -> impl Iterator<Item = Tensor> {
@@ -83,31 +89,21 @@ fn text(value: &impl Serialize) -> Result<String> {
         .map_err(|cause| Error::failed("cannot write the checkpoint").cause(cause))
 }
 
-fn add_point<M>(
-    file: &mut File,
-    prefix: &str,
-    weights: Vec<Tensor>,
-    point: &Point<M>,
-) -> Result<()> {
+fn add_point<M: Model>(file: &mut File, prefix: &str, point: &Point<M>) -> Result<()> {
     let (steps, moments) = point.optimizer.state();
     file.metadata.insert(format!("{prefix}{STATE}"), text(&point.state)?);
     file.metadata.insert(format!("{prefix}optimizer.steps"), steps.to_string());
-    file.tensors.extend(named(&format!("{prefix}model."), weights));
-    for (index, moments) in moments.iter().enumerate() {
+    file.tensors.extend(named(&format!("{prefix}model."), params::tensors(&point.model)?));
+    for (info, moments) in point.optimizer.params().all().iter().zip(moments) {
         let Some(Moments { first, second }) = moments else { continue };
         let parts = [("first", Some(first)), ("second", second.as_ref())];
-        for (name, tensor) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
-            file.tensors.push(flat(format!("{prefix}optimizer.{index}.{name}"), tensor)?);
+        for (part, tensor) in parts.into_iter().filter_map(|(part, tensor)| Some((part, tensor?))) {
+            let name = format!("{prefix}optimizer.{}.{part}", info.name);
+            let values = values(tensor.clone())?;
+            file.tensors.push(Tensor { name, shape: vec![values.len()], values });
         }
     }
     Ok(())
-}
-
-fn flat(name: String, tensor: &burn::tensor::Tensor<1>) -> Result<Tensor> {
-    let data = tensor.clone().try_into_data().ok().and_then(|data| data.try_into_vec::<f32>().ok());
-    let values =
-        data.ok_or_else(|| Error::failed("the device failed to hand over the optimiser's state"))?;
-    Ok(Tensor { name, shape: vec![values.len()], values })
 }
 
 /// A checkpoint as a file holds it: read and undamaged, but not yet a training.
@@ -140,37 +136,40 @@ impl Saved {
         })
     }
 
-    /// Fits the counters to a plan with another batch: the epoch in progress goes on where it was, to
+    /// Fits the counters to another batch: the epoch in progress goes on where it was, to
     /// the batch, of which some images may come twice.
     ///
     /// # Errors
     /// If the state to go back to cannot be read.
-    pub fn rebatch(&mut self, plan: &Plan) -> Result<()> {
-        self.state.rebatch(plan);
+    pub fn rebatch(&mut self, learning: &Learning) -> Result<()> {
+        self.state.rebatch(learning);
         let key = format!("{GOOD}{STATE}");
         if self.file.metadata.contains_key(&key) {
             let mut state: State = read(&self.file, &key)?;
-            state.rebatch(plan);
+            state.rebatch(learning);
             self.file.metadata.insert(key, text(&state)?);
         }
         Ok(())
     }
 
-    /// The training, on the device of `model`, which has the same architecture.
+    /// The training, on the device of `model`, which has the same architecture. `optimizer` has its
+    /// rule and remembers nothing.
     ///
     /// # Errors
     /// If something is missing, of another shape, not finite, or contradicts itself.
-    pub fn restore<M: Classifier>(
+    pub fn restore<M: Model>(
         &self,
         model: &M,
-        plan: &Plan,
+        optimizer: Optimizer,
+        schedule: &Schedule,
         device: &Device,
     ) -> Result<Snapshot<M>> {
-        let filled = |prefix: &str| -> Result<M> { fill(model.clone(), &self.tensors(prefix)) };
+        let filled =
+            |prefix: &str| -> Result<M> { params::load(model.clone(), &self.tensors(prefix)) };
         let point = |prefix: &str, state: State| -> Result<Point<M>> {
-            state.check(plan)?;
+            state.check(schedule)?;
             let model = filled(&format!("{prefix}model."))?;
-            let optimizer = self.optimizer(prefix, &model, plan, device)?;
+            let optimizer = self.optimizer(prefix, optimizer.clone(), device)?;
             Ok(Point { model, optimizer, state })
         };
         let now = point("", self.state.clone())?;
@@ -189,47 +188,42 @@ impl Saved {
         named.collect()
     }
 
-    fn optimizer<M: Module>(
-        &self,
-        prefix: &str,
-        model: &M,
-        plan: &Plan,
-        device: &Device,
-    ) -> Result<Optimizer> {
+    /// The optimiser with what it remembered.
+    fn optimizer(&self, prefix: &str, fresh: Optimizer, device: &Device) -> Result<Optimizer> {
         let steps = metadata(&self.file, &format!("{prefix}optimizer.steps"))?;
         let steps =
             steps.parse().map_err(|_| Error::input(format!("`{steps}` is no number of steps")))?;
-        let mut sizes = Sizes(Vec::new());
-        model.visit(&mut sizes);
-        let tensors = self.tensors(&format!("{prefix}optimizer."));
-        let moment = |index: usize, name: &str| -> Result<Option<burn::tensor::Tensor<1>>> {
-            let name = format!("{index}.{name}");
-            let Some(found) = tensors.iter().find(|tensor| tensor.name == name) else {
-                return Ok(None);
+        let prefix = format!("{prefix}optimizer.");
+        let saved = self.file.tensors.iter();
+        let saved = saved.filter_map(|tensor| Some((tensor.name.strip_prefix(&prefix)?, tensor)));
+        let saved: HashMap<&str, &Tensor> = saved.collect();
+        let by_name = self.file.metadata.contains_key(VERSION);
+        let moments = fresh.params().all().iter().enumerate().map(|(index, info)| {
+            let key = if by_name { info.name.clone() } else { index.to_string() };
+            let part = |part: &str| {
+                let tensor = saved.get(format!("{key}.{part}").as_str());
+                tensor.map(|tensor| moment(tensor, info, device)).transpose()
             };
-            let fits = found.shape == [sizes.0[index]];
-            if !fits || found.values.iter().any(|value| !value.is_finite()) {
-                return Err(Error::input(format!("the optimiser's state `{name}` does not fit")));
+            let (Some(first), second) = (part("first")?, part("second")?) else { return Ok(None) };
+            if second.is_some() != fresh.has_second() {
+                return Err(Error::input("the optimiser's state is another rule's"));
             }
-            let data = TensorData::new(found.values.clone(), [found.values.len()]);
-            Ok(Some(burn::tensor::Tensor::from_data(data, device)))
-        };
-        let moments = (0..sizes.0.len()).map(|index| {
-            let Some(first) = moment(index, "first")? else { return Ok(None) };
-            let second = moment(index, "second")?;
             Ok(Some(Moments { first, second }))
         });
-        let optimizer = Optimizer::restore(&plan.settings, steps, moments.collect::<Result<_>>()?);
-        let (_, moments) = optimizer.state();
-        if moments
-            .iter()
-            .flatten()
-            .any(|moments| moments.second.is_some() != optimizer.has_second())
-        {
-            return Err(Error::input("the optimiser's state is another rule's"));
-        }
-        Ok(optimizer)
+        let moments = moments.collect::<Result<_>>()?;
+        Ok(fresh.restored(steps, moments))
     }
+}
+
+/// What was remembered of a parameter, checked against it.
+fn moment(saved: &Tensor, info: &ParamInfo, device: &Device) -> Result<burn::tensor::Tensor<1>> {
+    let fits = saved.shape == [info.shape.iter().product::<usize>()];
+    if !fits || saved.values.iter().any(|value| !value.is_finite()) {
+        let message = format!("the optimiser's state of `{}` does not fit", info.name);
+        return Err(Error::input(message));
+    }
+    let data = TensorData::new(saved.values.clone(), [saved.values.len()]);
+    Ok(burn::tensor::Tensor::from_data(data, device))
 }
 
 fn metadata<'a>(file: &'a File, key: &str) -> Result<&'a str> {
@@ -240,13 +234,4 @@ fn metadata<'a>(file: &'a File, key: &str) -> Result<&'a str> {
 fn read<T: DeserializeOwned>(file: &File, key: &str) -> Result<T> {
     toml::from_str(metadata(file, key)?)
         .map_err(|cause| Error::input(format!("its `{key}` cannot be read")).cause(cause.message()))
-}
-
-/// How many numbers each tensor of a module has.
-struct Sizes(Vec<usize>);
-
-impl ModuleVisitor for Sizes {
-    fn visit_float<const D: usize>(&mut self, param: &Param<burn::tensor::Tensor<D>>) {
-        self.0.push(param.lazy_shape().dims::<D>().iter().product());
-    }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Plan;
-use crate::Scores;
+use crate::job::Learning;
+use crate::schedule::Schedule;
+use crate::task::{Task, Verdict};
 use tinderbox_base::{Error, Result};
 use tinderbox_data::Split;
 
@@ -18,8 +19,8 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// Loss on validation.
     pub val_loss: f64,
-    /// Top-1 on validation.
-    pub val_top1: f64,
+    /// The deciding score on validation.
+    pub val_score: f64,
     /// The learning rate of its last step.
     pub lr: f64,
 }
@@ -54,8 +55,8 @@ pub struct State {
     pub rollbacks: usize,
     /// The number of the best epoch; 0 before the first.
     pub best_epoch: usize,
-    /// The best epoch's scores on validation.
-    pub best_scores: Option<Scores>,
+    /// The best epoch's figures on validation.
+    pub best_scores: Option<toml::Table>,
     /// Every complete epoch.
     #[serde(with = "lines")]
     pub history: Vec<EpochRecord>,
@@ -71,13 +72,13 @@ mod lines {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::EpochRecord;
+    use super::EpochRecord;
 
     pub fn serialize<S: Serializer>(epochs: &[EpochRecord], to: S) -> Result<S::Ok, S::Error> {
         let mut text = String::new();
-        for EpochRecord { epoch, train_loss, val_loss, val_top1, lr } in epochs {
+        for EpochRecord { epoch, train_loss, val_loss, val_score, lr } in epochs {
             // Writing to a text cannot fail.
-            let _ = writeln!(text, "{epoch} {train_loss} {val_loss} {val_top1} {lr}");
+            let _ = writeln!(text, "{epoch} {train_loss} {val_loss} {val_score} {lr}");
         }
         to.serialize_str(&text)
     }
@@ -87,8 +88,8 @@ mod lines {
         let record = |line: &str| {
             let (epoch, rest) = line.split_once(' ')?;
             let numbers = rest.split(' ').map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?;
-            let [train_loss, val_loss, val_top1, lr] = numbers[..] else { return None };
-            Some(EpochRecord { epoch: epoch.parse().ok()?, train_loss, val_loss, val_top1, lr })
+            let [train_loss, val_loss, val_score, lr] = numbers[..] else { return None };
+            Some(EpochRecord { epoch: epoch.parse().ok()?, train_loss, val_loss, val_score, lr })
         };
         let bad = |line: &str| D::Error::custom(format!("`{line}` is no epoch"));
         text.lines().map(|line| record(line).ok_or_else(|| bad(line))).collect()
@@ -112,15 +113,15 @@ impl Default for State {
 }
 
 impl State {
-    /// Checks that it does not contradict itself, or a plan with the same steps in an epoch.
+    /// Checks that it does not contradict itself, or a schedule.
     ///
     /// # Errors
     /// If it does: the file was not written by this program.
-    pub fn check(&self, plan: &Plan) -> Result<()> {
+    pub fn check(&self, schedule: &Schedule) -> Result<()> {
         let epochs = self.history.len();
         let begun =
-            epochs.checked_mul(plan.steps_per_epoch).and_then(|all| self.step.checked_sub(all));
-        let good = begun.is_some_and(|steps| steps <= plan.steps_per_epoch)
+            epochs.checked_mul(schedule.steps_per_epoch).and_then(|all| self.step.checked_sub(all));
+        let good = begun.is_some_and(|steps| steps <= schedule.steps_per_epoch)
             && self.best_epoch <= epochs
             && self.best_scores.is_some() == (self.best_epoch > 0)
             && self.history.iter().zip(1..).all(|(record, number)| record.epoch == number)
@@ -130,28 +131,29 @@ impl State {
     }
 
     /// Counts the steps anew in batches of another size.
-    pub(super) fn rebatch(&mut self, plan: &Plan) {
-        let whole = self.history.len() * plan.steps_per_epoch;
-        self.step = whole + (self.images / plan.batch).min(plan.steps_per_epoch);
+    pub(super) fn rebatch(&mut self, learning: &Learning) {
+        let per_epoch = learning.schedule.steps_per_epoch;
+        let whole = self.history.len() * per_epoch;
+        self.step = whole + (self.images / learning.batch).min(per_epoch);
     }
 
     /// Whether there is more to train: epochs are left, and the patience.
     #[must_use]
-    pub fn goes_on(&self, plan: &Plan) -> bool {
+    pub fn goes_on(&self, learning: &Learning) -> bool {
         let epochs = self.history.len();
-        epochs < plan.settings.epochs && !self.is_exhausted(plan.settings.patience)
+        epochs < learning.schedule.epochs && !self.is_exhausted(learning.patience)
     }
 
     /// Whether the epoch in progress has steps left. Where it has none, its validation is due.
     #[must_use]
-    pub fn is_within_epoch(&self, plan: &Plan) -> bool {
-        self.step < (self.history.len() + 1) * plan.steps_per_epoch
+    pub fn is_within_epoch(&self, schedule: &Schedule) -> bool {
+        self.step < (self.history.len() + 1) * schedule.steps_per_epoch
     }
 
     /// Steps of the epoch in progress.
     #[must_use]
-    pub fn steps_of_epoch(&self, plan: &Plan) -> usize {
-        self.step - self.history.len() * plan.steps_per_epoch
+    pub fn steps_of_epoch(&self, schedule: &Schedule) -> usize {
+        self.step - self.history.len() * schedule.steps_per_epoch
     }
 
     /// The mean loss of the epoch in progress.
@@ -160,7 +162,18 @@ impl State {
         self.loss / (self.images as f64).max(1.0)
     }
 
-    /// The best epoch's scores, as a model file tells them.
+    /// The best epoch's figures on validation.
+    ///
+    /// # Errors
+    /// If they are another task's.
+    pub fn best_scores<T: Task>(&self) -> Result<Option<T::Scores>> {
+        let scores = self.best_scores.clone().map(T::Scores::deserialize).transpose();
+        scores.map_err(|cause| {
+            Error::input("the figures of the best epoch cannot be read").cause(cause.message())
+        })
+    }
+
+    /// The best epoch's figures, as a model file tells them.
     #[must_use]
     pub fn scores(&self) -> serde_json::Value {
         serde_json::json!({ "epoch": self.best_epoch, "val": self.best_scores })
@@ -180,23 +193,24 @@ impl State {
     }
 
     /// Ends the epoch in progress, whose last step had the learning rate `lr`; whether it is the best
-    /// so far: the highest top-1 on validation, of equals the lowest loss.
-    pub fn add_epoch(&mut self, val: &Scores, lr: f64) -> bool {
+    /// so far. `scores` are its figures on validation, of which `verdict` decides.
+    pub fn add_epoch(&mut self, verdict: Verdict, scores: toml::Table, lr: f64) -> bool {
         let record = EpochRecord {
             epoch: self.history.len() + 1,
             train_loss: self.mean_loss(),
-            val_loss: val.loss,
-            val_top1: val.top1,
+            val_loss: verdict.loss,
+            val_score: verdict.score,
             lr,
         };
         (self.images, self.loss) = (0, 0.0);
         let better = self.best().is_none_or(|best| {
-            (record.val_top1, -record.val_loss) > (best.val_top1, -best.val_loss)
+            let best = Verdict { score: best.val_score, loss: best.val_loss, ..verdict };
+            verdict.is_better_than(&best)
         });
         self.history.push(record);
         if better {
             self.best_epoch = self.history.len();
-            self.best_scores = Some(val.clone());
+            self.best_scores = Some(scores);
         }
         better
     }
@@ -211,16 +225,15 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores;
 
-    fn with(top1: f64, loss: f64) -> Scores {
-        Scores { loss, top1, ..scores(&[], &["a".to_owned()]) }
+    fn with(score: f64, loss: f64) -> Verdict {
+        Verdict { name: "top1", score, loss }
     }
 
     #[test]
     fn the_best_epoch_has_the_highest_top1_then_the_lowest_loss() {
         let mut state = State::default();
-        let mut add = |top1, loss| state.add_epoch(&with(top1, loss), 0.1);
+        let mut add = |top1, loss| state.add_epoch(with(top1, loss), toml::Table::new(), 0.1);
         assert!(add(0.5, 1.0));
         assert!(!add(0.5, 1.0));
         assert!(add(0.5, 0.9));
@@ -233,7 +246,8 @@ mod tests {
     fn what_is_written_is_read_to_the_last_bit() {
         let mut state = State { rate_scale: 0.1 + 0.2, ..State::default() };
         state.add_step(7, 1.0 / 3.0);
-        state.add_epoch(&with(2.0 / 3.0, 5e-324), 1e-300 / 3.0);
+        let scores = toml::Table::from_iter([("loss".to_owned(), 5e-324.into())]);
+        state.add_epoch(with(2.0 / 3.0, 5e-324), scores, 1e-300 / 3.0);
         state.add_step(3, f64::MAX);
         state.bad.insert(Bad { split: Split::Val, index: 3, path: "a\"b\nü".to_owned() });
         let text = toml::to_string(&state).unwrap();

@@ -1,47 +1,41 @@
 //! One step: forward, loss, backward, update. `bench` calls the same function.
 
 use burn::module::{ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
-
-use crate::Optimizer;
-use crate::loss::{Targets, cross_entropy};
+use burn::tensor::{Gradients, Tensor, TensorData};
 use tinderbox_base::{Error, Result};
-use tinderbox_nn::{Classifier, Pass};
+use tinderbox_data::Batch;
+use tinderbox_nn::{Context, ForwardContext, Model};
 
-/// What a step works on.
-#[derive(Debug)]
-pub struct StepInput<'a> {
-    /// Normalised images, `[N, C, H, W]`.
-    pub images: Vec<f32>,
-    /// `[C, H, W]` of an image.
-    pub input: [usize; 3],
-    /// The class of each image.
-    pub labels: &'a [u32],
-    /// How much of each image is its own; the rest is of the image before it.
-    pub own: f32,
-    /// How labels become targets.
-    pub targets: &'a Targets,
+use crate::optimizer::Optimizer;
+use crate::task::Task;
+
+/// What a step needs to know of the training around it.
+#[derive(Clone, Copy, Debug)]
+pub struct StepAt {
+    /// The seed of the run.
+    pub seed: u64,
+    /// The number of the step.
+    pub step: usize,
     /// Images whose gradients are computed at once; at least 1.
     pub micro_batch: usize,
     /// The learning rate.
     pub rate: f64,
-    /// The device with autodiff.
-    pub device: &'a Device,
 }
 
-/// `model` after one step of `optimizer`, and the loss before it.
+/// `model`, which has autodiff, after one step of `optimizer`, and the loss before it.
 ///
 /// # Errors
 /// If the device fails.
-pub fn step<M: Classifier>(
+pub fn step<M: Model, T: Task>(
     model: M,
+    batch: Batch,
+    task: &T,
+    context: &Context,
     optimizer: &mut Optimizer,
-    input: StepInput<'_>,
-    pass: &Pass,
+    at: StepAt,
 ) -> Result<(M, f64)> {
-    let rate = input.rate;
-    let (loss, gradients) = gradients(&model, input, pass)?;
-    Ok((optimizer.step(model, gradients, rate), loss))
+    let (loss, gradients) = gradients(&model, batch, task, context, at)?;
+    Ok((optimizer.step(model, gradients, at.rate), loss))
 }
 
 /// The loss of a batch, and its gradients: those of its parts of `micro_batch` images, added up in
@@ -50,27 +44,28 @@ pub fn step<M: Classifier>(
 ///
 /// # Errors
 /// If the device fails.
-pub(super) fn gradients<M: Classifier>(
+pub(super) fn gradients<M: Model, T: Task>(
     model: &M,
-    input: StepInput<'_>,
-    pass: &Pass,
+    batch: Batch,
+    task: &T,
+    context: &Context,
+    at: StepAt,
 ) -> Result<(f64, Gradients)> {
-    let StepInput { images, input: [c, h, w], labels, own, targets, micro_batch, device, .. } =
-        input;
-    let n = labels.len();
-    let targets = targets.tensor(labels, own, device);
-    if micro_batch >= n {
-        let images = Tensor::from_data(TensorData::new(images, [n, c, h, w]), device);
-        return backward(model, images, targets, pass);
+    let Batch { images, input: [c, h, w], labels, mixing, .. } = batch;
+    let (n, device) = (labels.len(), context.autodiff());
+    let targets = task.targets(&labels, mixing, &device);
+    let forward = ForwardContext::training(context, at.seed, at.step);
+    if at.micro_batch >= n {
+        let images = Tensor::from_data(TensorData::new(images, [n, c, h, w]), &device);
+        return backward(model, images, targets, task, &forward);
     }
     let mut sum: Option<(f64, Gradients)> = None;
-    for first in (0..n).step_by(micro_batch) {
-        let count = micro_batch.min(n - first);
+    for first in (0..n).step_by(at.micro_batch) {
+        let count = at.micro_batch.min(n - first);
         let part = images[first * c * h * w..][..count * c * h * w].to_vec();
-        let part = Tensor::from_data(TensorData::new(part, [count, c, h, w]), device);
-        let pass = Pass { first_sample: first, ..*pass };
-        let (loss, gradients) =
-            backward(model, part, targets.clone().narrow(0, first, count), &pass)?;
+        let part = Tensor::from_data(TensorData::new(part, [count, c, h, w]), &device);
+        let targets = targets.clone().narrow(0, first, count);
+        let (loss, gradients) = backward(model, part, targets, task, &forward.part(first))?;
         sum = Some(match sum {
             None => (loss, gradients),
             Some((before, all)) => {
@@ -83,13 +78,14 @@ pub(super) fn gradients<M: Classifier>(
     sum.ok_or_else(|| Error::failed("a step without images"))
 }
 
-fn backward<M: Classifier>(
+fn backward<M: Model, T: Task>(
     model: &M,
     images: Tensor<4>,
     targets: Tensor<2>,
-    pass: &Pass,
+    task: &T,
+    forward: &ForwardContext,
 ) -> Result<(f64, Gradients)> {
-    let loss = cross_entropy(model.forward(images, pass), targets);
+    let loss = task.loss(model.forward(images, forward), targets, forward.kernels);
     let gradients = loss.backward();
     let value = loss.try_into_scalar::<f32>().map_err(|cause| {
         Error::failed("the device failed in a training step")

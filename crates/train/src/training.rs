@@ -1,18 +1,21 @@
 //! The state of a training between two steps: from its start or a checkpoint, to a checkpoint, and
 //! back to the last good epoch.
 
-use crate::Scores;
+use std::sync::Arc;
+
 use crate::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE};
 use crate::job::Job;
 use crate::snapshot::{Point, Saved, Snapshot};
 use crate::state::State;
-use crate::{OnDivergence, Plan};
-use crate::{Optimizer, learning_rate};
+use crate::optimizer::Optimizer;
+use crate::recipe::OnDivergence;
+use crate::schedule::Schedule;
+use crate::task::Task;
 use tinderbox_base::Event;
 use tinderbox_base::Events;
 use tinderbox_base::{Error, Result};
 use tinderbox_data::Loader;
-use tinderbox_nn::Classifier;
+use tinderbox_nn::{Model, Params};
 
 /// A training under way.
 pub(super) struct Training<M> {
@@ -24,35 +27,43 @@ pub(super) struct Training<M> {
     good: Option<Point<M>>,
 }
 
-impl<M: Classifier> Training<M> {
+impl<M: Model> Training<M> {
     /// A new training of `model`, or the one in a checkpoint.
-    pub(super) fn start(model: M, from: Option<Saved>, job: &Job) -> Result<Self> {
+    pub(super) fn start<T: Task>(model: M, from: Option<Saved>, job: &Job<T>) -> Result<Self> {
+        let Job { learning, context, .. } = job;
+        let params = Arc::new(job.params.clone().unwrap_or_else(|| Params::of(&model)));
+        let optimizer = Optimizer::new(learning.rule, params, context.kernels);
         let Snapshot { now, best, good } = if let Some(saved) = from {
-            let restored = saved.restore(&model, &job.plan, &job.device);
-            restored.map_err(|error| match &job.folder {
-                Some(folder) => folder.unusable(error),
+            let restored = saved.restore(&model, optimizer, &learning.schedule, context.device());
+            restored.map_err(|error| match &job.keeping.directory {
+                Some(directory) => directory.unusable(error),
                 None => error,
             })?
         } else {
-            let optimizer = Optimizer::new(&job.plan.settings);
             let now = Point { model, optimizer, state: State::default() };
             Snapshot { now, best: None, good: None }
         };
-        let wants_good = job.plan.settings.on_nan == OnDivergence::Rollback;
+        let wants_good = learning.on_divergence == OnDivergence::Rollback;
         let good = good.or_else(|| Some(now.clone())).filter(|_| wants_good);
+        Ok(Self::at(now, best, good))
+    }
+
+    /// The training from a moment on.
+    fn at(now: Point<M>, best: Option<M>, good: Option<Point<M>>) -> Self {
         let Point { model, optimizer, state } = now;
-        Ok(Self { model: model.train(), optimizer, state, best, good })
+        let model = optimizer.params().apply(model.train());
+        Self { model, optimizer, state, best, good }
     }
 
-    pub(super) fn loader(&self, job: &Job) -> Result<Loader> {
-        let last = job.plan.total_steps();
+    pub(super) fn loader<T: Task>(&self, job: &Job<T>) -> Result<Loader> {
+        let last = job.learning.schedule.steps();
         let first = self.state.step.min(last); // a finished run may have had more epochs
-        Loader::start(&job.train, first, last, job.plan.loader_threads)
+        Loader::start(&job.splits.train, first, last, job.splits.threads)
     }
 
-    /// The learning rate of the next step.
-    pub(super) fn rate(&self, plan: &Plan) -> f64 {
-        self.state.rate_scale * learning_rate(plan, self.state.step)
+    /// The learning rate of a step.
+    pub(super) fn rate(&self, schedule: &Schedule, step: usize) -> f64 {
+        self.state.rate_scale * schedule.rate(step)
     }
 
     /// The training at rest: its running statistics are settled, and no later step changes it.
@@ -65,29 +76,37 @@ impl<M: Classifier> Training<M> {
         Snapshot { now: self.point(), best: self.best.clone(), good: self.good.clone() }
     }
 
-    /// Ends an epoch whose model, `candidate`, has the scores `val`; whether it is the best.
-    pub(super) fn add_epoch(&mut self, val: &Scores, candidate: M, plan: &Plan) -> bool {
-        let rate = self.state.rate_scale * learning_rate(plan, self.state.step - 1);
-        let is_best = self.state.add_epoch(val, rate);
+    /// Ends an epoch whose model, `candidate`, has the figures `scores` on validation; whether it is
+    /// the best.
+    pub(super) fn add_epoch<T: Task>(
+        &mut self,
+        scores: &T::Scores,
+        candidate: M,
+        job: &Job<T>,
+    ) -> Result<bool> {
+        let rate = self.rate(&job.learning.schedule, self.state.step - 1);
+        let table = toml::Table::try_from(scores)
+            .map_err(|cause| Error::failed("cannot write the figures").cause(cause))?;
+        let is_best = self.state.add_epoch(job.task.verdict(scores), table, rate);
         if is_best {
             self.best = Some(candidate);
         }
         if self.good.is_some() {
             self.good = Some(self.point());
         }
-        is_best
+        Ok(is_best)
     }
 
     /// The training at the end of the last good epoch, with a lower learning rate; or an error.
     pub(super) fn recover(
         self,
-        job: &Job,
+        schedule: &Schedule,
         why: String,
         kept: &str,
         out: &mut impl Events,
     ) -> Result<Self> {
+        let lr = self.rate(schedule, self.state.step.saturating_sub(1));
         let Self { state, best, good, .. } = self;
-        let lr = state.rate_scale * learning_rate(&job.plan, state.step.saturating_sub(1));
         let mut report = |to: Option<usize>| {
             out.event(&Event::Diverged { step: state.step, lr, reason: why.clone(), back_to: to })
         };
@@ -100,8 +119,7 @@ impl<M: Classifier> Training<M> {
         point.state.rollbacks = state.rollbacks + 1;
         point.state.bad = state.bad;
         let good = Some(point.clone());
-        let Point { model, optimizer, state } = point;
-        Ok(Self { model: model.train(), optimizer, state, best, good })
+        Ok(Self::at(point, best, good))
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
         for (index, label) in labels.into_iter().enumerate() {
             let sample = Sample {
                 key: format!("{name}#{index}").into(),
-                label: builder.class(&label.to_string()),
+                label: builder.class(&label.to_string()).into(),
                 group: None,
                 source: Source::Memory(Arc::clone(&store), index),
             };

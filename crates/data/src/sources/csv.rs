@@ -130,7 +130,7 @@ fn once(dataset: &mut Dataset, path: &Path) -> Result<()> {
     let mut first = [const { Vec::new() }; 3];
     for (split, first) in Split::ALL.into_iter().zip(&mut first) {
         for sample in dataset.split(split) {
-            let class = |sample: &Sample| dataset.classes[sample.label as usize].clone();
+            let class = |sample: &Sample| sample.label.name(&dataset.classes);
             let group = |sample: &Sample| sample.group.as_deref().unwrap_or_default().to_owned();
             let before = seen.insert(&sample.key, (split, sample));
             first.push(before.is_none());

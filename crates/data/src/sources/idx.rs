@@ -109,7 +109,7 @@ pub(super) fn open(folder: &Path) -> Result<Dataset> {
             };
             splits[pair.split as usize].push(Sample {
                 key: format!("{name}#{index}").into(),
-                label: class as u32,
+                label: (class as u32).into(),
                 group: None,
                 source: Source::Memory(Arc::clone(&store), index),
             });

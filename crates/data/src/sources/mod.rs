@@ -210,7 +210,7 @@ impl Builder {
         let labels: Vec<u32> = self.names.iter().map(|name| labels[name.as_str()]).collect();
         let mut splits = self.splits;
         for sample in splits.iter_mut().flatten() {
-            sample.label = labels[sample.label as usize];
+            sample.label = sample.label.map(|class| labels[class as usize]);
         }
         let dataset = Dataset {
             name: dataset_name(path),
@@ -238,7 +238,9 @@ fn sort_names(names: &mut [String]) {
 /// Every class has a training image, and there are some.
 fn check_training(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut counts = vec![0usize; dataset.classes.len()];
-    dataset.split(Split::Train).iter().for_each(|sample| counts[sample.label as usize] += 1);
+    dataset.split(Split::Train).iter().for_each(|sample| {
+        sample.label.classes().iter().for_each(|&class| counts[class as usize] += 1);
+    });
     if dataset.split(Split::Train).is_empty() {
         let error = Error::input(format!("no training images in `{}`", path.display()))
             .hint("a split called `train`, or no splits at all, is needed");
@@ -268,5 +270,5 @@ fn in_file(root: &Arc<Path>, path: PathBuf, label: u32) -> Sample {
     let key: Box<str> = parts.join("/").into();
     let source =
         if root.join(&*key) == path { Source::Below(Arc::clone(root)) } else { Source::File(path) };
-    Sample { key, label, group: None, source }
+    Sample { key, label: label.into(), group: None, source }
 }

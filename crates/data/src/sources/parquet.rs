@@ -110,7 +110,7 @@ fn read(path: &Path, how: &Reading, builder: &mut Builder) -> Result<Vec<String>
     let archive = Arc::new(spool.finish());
     for (key, label, offset, len) in rows {
         let source = Source::Part(Arc::clone(&archive), offset, len);
-        builder.push(split, Sample { key: key.into(), label, group: None, source });
+        builder.push(split, Sample { key: key.into(), label: label.into(), group: None, source });
     }
     Ok(names)
 }

@@ -77,7 +77,7 @@ fn read(path: &Path, builder: &mut Builder) -> Result<()> {
         };
         let sample = Sample {
             key: format!("{file}/{name}").into(),
-            label: builder.class(&class),
+            label: builder.class(&class).into(),
             group: None,
             source: Source::Part(Arc::clone(&archive), offset, len),
         };

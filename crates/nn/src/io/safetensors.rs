@@ -29,6 +29,17 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
+impl Tensor {
+    /// `[a, b]` as `[b, a]`; other shapes stay as they are.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        let &[rows, columns] = self.shape.as_slice() else { return self };
+        let values =
+            (0..rows * columns).map(|i| self.values[i % rows * columns + i / rows]).collect();
+        Self { name: self.name, shape: vec![columns, rows], values }
+    }
+}
+
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct File {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::{self, Activation, pooled};
-use tinderbox_kernels::{Isa, buffer, linear, norm, pool};
+use tinderbox_kernels::{Isa, Options, buffer, linear, norm, pool};
 
 use super::forward::{Saved, SavedPool, SavedTail};
 use super::layer::LayerShape;
@@ -34,9 +34,9 @@ pub(super) fn backward(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
 }
 
 fn all_gradients(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
-    let isa = Isa::best();
     let dy = formed(dy, channels_last);
-    let Saved { activation, layer, input, x, weight, tail } = saved;
+    let Saved { options, activation, layer, input, x, weight, tail } = saved;
+    let isa = options.isa;
     let (norm, z, pool) = match tail {
         SavedTail::Pooled { shape, slots } => {
             let back = PooledBack { isa, shape, slots: &slots, dy: dy.storage() };
@@ -67,39 +67,39 @@ fn all_gradients(saved: Saved, dy: FlexTensor, wanted: Wanted) -> Found {
         found[2] = Some(contiguous(db, [channels]));
     }
     if wanted.weight {
-        let dw = layer_weights(isa, &layer, x.get(isa).storage(), dy);
+        let dw = layer_weights(options, &layer, x.get(isa).storage(), dy);
         found[1] = Some(if turned { turn_rows_back(&dw, input) } else { dw });
     }
     if wanted.x {
         let last = matches!(layer, LayerShape::Conv(_)) || turned;
-        let dx = layer_data(isa, &layer, dy, weight.storage(), input.iter().product());
+        let dx = layer_data(options, &layer, dy, weight.storage(), input.iter().product());
         let shaped = if last { from_channels_last } else { contiguous };
         found[0] = Some(shaped(dx, input));
     }
     found
 }
 
-fn layer_weights(isa: Isa, layer: &LayerShape, x: &[f32], dy: &[f32]) -> FlexTensor {
+fn layer_weights(options: Options, layer: &LayerShape, x: &[f32], dy: &[f32]) -> FlexTensor {
     match layer {
         LayerShape::Conv(shape) => {
             let mut dw = buffer::arbitrary(shape.weights_len());
-            conv::backward_weights(isa, shape, x, dy, &mut dw);
+            conv::backward_weights(options, shape, x, dy, &mut dw);
             let [kh, kw] = shape.kernel;
             contiguous(dw, [shape.co, shape.ci / shape.groups, kh, kw])
         }
         LayerShape::Linear(shape) => {
             let mut dw = buffer::arbitrary(shape.inputs * shape.outputs);
-            linear::backward_weights(isa, shape, x, dy, &mut dw);
+            linear::backward_weights(options.isa, shape, x, dy, &mut dw);
             contiguous(dw, [shape.inputs, shape.outputs])
         }
     }
 }
 
-fn layer_data(isa: Isa, layer: &LayerShape, dy: &[f32], weight: &[f32], len: usize) -> Vec<f32> {
+fn layer_data(options: Options, layer: &LayerShape, dy: &[f32], weight: &[f32], len: usize) -> Vec<f32> {
     let mut dx = buffer::arbitrary(len);
     match layer {
-        LayerShape::Conv(shape) => conv::backward_data(isa, shape, dy, weight, &mut dx),
-        LayerShape::Linear(shape) => linear::backward_data(isa, shape, dy, weight, &mut dx),
+        LayerShape::Conv(shape) => conv::backward_data(options, shape, dy, weight, &mut dx),
+        LayerShape::Linear(shape) => linear::backward_data(options.isa, shape, dy, weight, &mut dx),
     }
     dx
 }

@@ -13,9 +13,9 @@ use super::backward::{Wanted, backward};
 use super::forward::{BlockSpec, Keep, Outcome, Saved, forward};
 use super::inputs::{BlockInputs, Norm};
 use super::layer::LayerSpec;
-use super::recompute;
 use super::tensor::contiguous;
-use crate::ops::block::{Activation, Layer, Tail, update_statistics};
+use crate::forward_context::ForwardContext;
+use crate::ops::parts::{Activation, Layer, Tail, update_statistics};
 
 /// The extension: a block, and the mean and the unbiased variance where its norm took them from the
 /// batch.
@@ -43,7 +43,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         inputs: BlockInputs<Self>,
         spec: BlockSpec,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>) {
-        let known = recompute::find(inputs.x.id());
+        let found = spec.known.find(inputs.x.id());
         let constant = <Self as AutodiffBackend>::from_inner;
         let none = constant(contiguous(Vec::new(), [0]));
         let nodes = inputs.learned().map(|tensor| tensor.unwrap_or(&none).node());
@@ -51,12 +51,12 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         let prepared = BlockBackward.prepare::<C>(nodes).compute_bound().stateful();
         let (y, mean, variance) = match prepared {
             OpsKind::Tracked(prepared) => {
-                let keep = Keep::Needed(known);
+                let keep = Keep::Needed(found);
                 let Outcome { y, mean, variance, saved } = forward(inputs, &spec, keep);
                 let normalised = saved.as_ref().and_then(Saved::gives).cloned();
                 let y = prepared.finish(saved, y);
                 if let Some(normalised) = normalised {
-                    recompute::note(y.id(), &normalised);
+                    spec.known.note(y.id(), &normalised);
                 }
                 (y, mean, variance)
             }
@@ -90,14 +90,23 @@ impl Backward<Flex, 6> for BlockBackward {
 }
 
 /// Computes a block with the kernels.
-pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> Tensor<4> {
+pub(in crate::ops) fn block(
+    layer: Layer<'_>,
+    x: Tensor<4>,
+    tail: Tail<'_>,
+    context: &ForwardContext,
+) -> Tensor<4> {
+    let has_graph = x.device().is_autodiff();
+    // A constant block leaves the graph: it runs the form of inference and costs no gradient.
+    let leaves = has_graph && tail.constant;
+    let x = if leaves { x.inner() } else { x };
     let device = x.device();
     let here = |tensor: Tensor<1>| tensor.to_device(&device).into_dispatch();
-    let value = |parameter: &Param<Tensor<1>>| parameter.val().into_dispatch();
+    let value = |parameter: &Param<Tensor<1>>| enter(parameter.val(), leaves).into_dispatch();
     let [_, _, h, w] = x.dims();
     let (weight, bias) = match layer {
-        Layer::Conv(conv) => (conv.weight.val().into_dispatch(), &conv.bias),
-        Layer::Linear(linear) => (linear.weight.val().into_dispatch(), &linear.bias),
+        Layer::Conv(conv) => (enter(conv.weight.val(), leaves).into_dispatch(), &conv.bias),
+        Layer::Linear(linear) => (enter(linear.weight.val(), leaves).into_dispatch(), &linear.bias),
     };
     let inputs = BlockInputs {
         x: x.into_dispatch(),
@@ -105,7 +114,7 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
         bias: bias.as_ref().map(value).into(),
         norm: match tail.norm {
             None => Norm::Absent,
-            Some(norm) if tail.training => {
+            Some(norm) if tail.uses_batch(context) => {
                 Norm::Batch { gamma: value(&norm.gamma), beta: value(&norm.beta) }
             }
             Some(norm) => Norm::Running {
@@ -115,7 +124,7 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
                 variance: here(norm.running_var.value_sync()),
             },
         },
-        add: tail.add.map(Tensor::into_dispatch).into(),
+        add: tail.add.map(|add| enter(add, leaves).into_dispatch()).into(),
     };
     let spec = BlockSpec {
         layer: LayerSpec::new(layer, [h, w]),
@@ -127,11 +136,18 @@ pub(in crate::ops) fn block(layer: Layer<'_>, x: Tensor<4>, tail: Tail<'_>) -> T
         },
         pool: tail.pool,
         prepared: tail.prepared.cloned(),
+        options: context.kernels.options(),
+        known: context.known.clone(),
     };
     let (y, mean, variance) = <Dispatch as BlockOps>::fused_block(inputs, spec);
     let y = Tensor::<4>::from_dispatch(y);
     if let (Some(norm), Some(mean), Some(variance)) = (tail.norm, mean, variance) {
         update_statistics(norm, Tensor::from_dispatch(mean), Tensor::from_dispatch(variance));
     }
-    y
+    if leaves { Tensor::from_inner(y) } else { y }
+}
+
+/// A tensor as a block takes it: without autodiff where the block `leaves` the graph.
+fn enter<const D: usize>(tensor: Tensor<D>, leaves: bool) -> Tensor<D> {
+    if leaves && tensor.device().is_autodiff() { tensor.inner() } else { tensor }
 }

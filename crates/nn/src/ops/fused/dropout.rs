@@ -14,7 +14,7 @@ use tinderbox_kernels::dropout::{self as kernel, DropoutShape, Mask, Order};
 
 use super::tensor::{contiguous, dims, from_channels_last, in_order, is_channels_last};
 
-/// `x`, `[N, ...]`, times the mask of that address; [`super::computes`] must hold for it.
+/// `x`, `[N, ...]`, times the mask of that address; The table must have the operation for it.
 pub fn dropout<const D: usize>(x: Tensor<D>, mask: Mask) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as DropoutOp>::masked(x.into_dispatch(), mask))
 }

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::pooled::{self, PooledShape};
-use tinderbox_kernels::conv::{Activation, ConvShape, Finish, Memo};
+use tinderbox_kernels::conv::{self, Activation, ConvShape, Finish, Memo};
 use tinderbox_kernels::linear::LinearShape;
 use tinderbox_kernels::pool::{self, PoolShape};
-use tinderbox_kernels::{Isa, buffer, norm};
+use tinderbox_kernels::{Options, buffer, norm};
 
 use super::inputs::{BlockInputs, Norm};
 use super::layer::{LayerShape, LayerSpec};
 use super::prepared::{How, Prepared};
-use super::recompute::{Input, Normalised};
+use super::recompute::{Input, Known, Normalised};
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
     is_channels_last, turn_rows, view,
 };
-use crate::Pool;
+use crate::ops::parts::Pool;
 
 /// What a block computes.
 #[derive(Clone, Debug)]
@@ -30,6 +30,10 @@ pub struct BlockSpec {
     pub(super) activation: Activation,
     pub(super) pool: Option<Pool>,
     pub(super) prepared: Option<Prepared>,
+    /// What the kernels may use.
+    pub(super) options: Options,
+    /// What inputs follow from that are not kept.
+    pub(super) known: Known,
 }
 
 /// What a forward pass answers.
@@ -52,6 +56,7 @@ pub(super) enum Keep {
 /// What a backward pass needs.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
+    pub options: Options,
     pub activation: Activation,
     pub layer: LayerShape,
     /// The shape of the input.
@@ -98,7 +103,7 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
     let input = dims(&inputs.x);
     let mut weight = in_order(&inputs.weight);
     let layer = LayerShape::new(&spec.layer, input, &weight);
-    let isa = Isa::best();
+    let options = spec.options;
     let keeps = matches!(keep, Keep::Needed(_));
     if let (true, Some(prepared)) = (keeps, &spec.prepared) {
         prepared.clear();
@@ -123,7 +128,7 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
         LayerShape::Linear(_) => channels_first(&inputs.x),
     };
     let values = view(&x).unwrap_or_else(|| x.storage());
-    let block = Block { isa, spec, layer, keep: keeps, x: values, inputs: &inputs };
+    let block = Block { options, spec, layer, keep: keeps, x: values, inputs: &inputs };
     let Parts { y, mean, variance, tail } = layer.with_threads(|| match &inputs.norm {
         Norm::Batch { gamma, beta } => block.training(&weight, gamma, beta),
         _ => block.without_statistics(&weight),
@@ -138,7 +143,7 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
     let activation = spec.activation;
     let saved = saved.map(|x| {
         let weight = weight.into_owned();
-        Saved { activation, layer, input, x, weight, tail }
+        Saved { options, activation, layer, input, x, weight, tail }
     });
     Outcome { y, mean: statistic(mean), variance: statistic(variance), saved }
 }
@@ -163,7 +168,7 @@ struct Parts {
 }
 
 struct Block<'a> {
-    isa: Isa,
+    options: Options,
     spec: &'a BlockSpec,
     layer: LayerShape,
     keep: bool,
@@ -260,14 +265,14 @@ impl Block<'_> {
             let mut y = buffer::arbitrary(n * ph * pw * co);
             let mut slots = self.keep.then(|| vec![0; y.len()]);
             let operands = pooled::Operands { x: self.x, weights: weight, bias, activation, memo };
-            pooled::forward(self.isa, &shape, operands, &mut y, slots.as_deref_mut());
+            conv::forward_pooled(self.options, &shape, operands, &mut y, slots.as_deref_mut());
             let tail = SavedTail::Pooled { shape, slots: Arc::new(slots.unwrap_or_default()) };
             let y = from_channels_last(y, [n, co, ph, pw]);
             return Parts { y, mean: Vec::new(), variance: Vec::new(), tail };
         }
         let residual = addend.as_deref().map(FlexTensor::storage::<f32>);
         let y = self.layer.forward(
-            self.isa,
+            self.options,
             self.x,
             weight,
             Finish { bias, residual, activation, memo },
@@ -285,9 +290,9 @@ impl Block<'_> {
         let bias = self.bias();
         let bias = bias.as_deref().map(FlexTensor::storage);
         let finish = Finish { bias, ..Finish::default() };
-        let raw = self.layer.forward(self.isa, self.x, weight.storage(), finish);
+        let raw = self.layer.forward(self.options, self.x, weight.storage(), finish);
         let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
-        norm::statistics(self.isa, &raw, channels, &mut mean, &mut variance);
+        norm::statistics(self.options.isa, &raw, channels, &mut mean, &mut variance);
         let inverse: Vec<f32> =
             variance.iter().map(|v| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32).collect();
         let (gamma, beta) = (in_order(gamma), in_order(beta));
@@ -305,7 +310,7 @@ impl Block<'_> {
             added: addend.is_some(),
             activation: self.spec.activation,
         };
-        let z = norm.output(self.isa, addend.as_deref().map(FlexTensor::storage::<f32>));
+        let z = norm.output(self.options.isa, addend.as_deref().map(FlexTensor::storage::<f32>));
         // The running variance is the unbiased one, as PyTorch keeps it.
         let rows = (shape[0] * shape[2] * shape[3]) as f64;
         let unbiased = |v: &mut f32| *v = (f64::from(*v) * rows / (rows - 1.0).max(1.0)) as f32;
@@ -329,7 +334,7 @@ impl Block<'_> {
             None => (z, None),
             Some(Pool::GlobalAverage) => {
                 let mut y = buffer::arbitrary(n * channels);
-                pool::global_average_forward(self.isa, n, h * w, channels, z.storage(), &mut y);
+                pool::global_average_forward(self.options.isa, n, h * w, channels, z.storage(), &mut y);
                 let saved = SavedPool::GlobalAverage { n, pixels: h * w, channels };
                 (from_channels_last(y, [n, channels, 1, 1]), Some(saved))
             }
@@ -339,7 +344,7 @@ impl Block<'_> {
                 let mut y = buffer::arbitrary(n * oh * ow * channels);
                 let mut slots = self.keep.then(|| vec![0; y.len()]);
                 let places = slots.as_deref_mut();
-                pool::max_forward(self.isa, &shape, z.storage(), &mut y, places);
+                pool::max_forward(self.options.isa, &shape, z.storage(), &mut y, places);
                 let saved = slots.map(|slots| SavedPool::Max { shape, slots: Arc::new(slots) });
                 (from_channels_last(y, [n, channels, oh, ow]), saved)
             }

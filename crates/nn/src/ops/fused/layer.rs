@@ -5,10 +5,10 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use tinderbox_kernels::conv::{self, ConvShape, Finish};
 use tinderbox_kernels::linear::{self, LinearShape};
-use tinderbox_kernels::{Isa, buffer, parallel};
+use tinderbox_kernels::{Options, buffer, parallel};
 
 use super::tensor::dims;
-use crate::ops::block::Layer;
+use crate::ops::parts::Layer;
 
 /// The layer that a block starts with.
 #[derive(Clone, Copy, Debug)]
@@ -95,15 +95,15 @@ impl LayerShape {
 
     pub(super) fn forward(
         &self,
-        isa: Isa,
+        options: Options,
         x: &[f32],
         weight: &[f32],
         finish: Finish<'_>,
     ) -> Vec<f32> {
         let mut y = buffer::arbitrary(self.output().iter().product());
         match self {
-            Self::Conv(shape) => conv::forward(isa, shape, x, weight, finish, &mut y),
-            Self::Linear(shape) => linear::forward(isa, shape, x, weight, finish, &mut y),
+            Self::Conv(shape) => conv::forward(options, shape, x, weight, finish, &mut y),
+            Self::Linear(shape) => linear::forward(options.isa, shape, x, weight, finish, &mut y),
         }
         y
     }

@@ -14,7 +14,7 @@ use tinderbox_kernels::loss as kernel;
 use super::tensor::{contiguous, in_order};
 
 /// `-sum(targets * log_softmax(scores))` over `[N, classes]`; no gradient goes to the targets.
-/// [`super::computes`] must hold for both.
+/// The table must have the operation for both.
 pub fn cross_entropy(scores: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let (scores, targets) = (scores.into_dispatch(), targets.into_dispatch());
     Tensor::from_dispatch(<Dispatch as LossOp>::loss(scores, targets))

@@ -60,22 +60,21 @@ impl Input {
     }
 }
 
-/// What the outputs of nodes follow from. A node's number is never used again, and what is pointed
-/// at lives in the graph: its buffers are freed with that.
-static KNOWN: Mutex<Option<HashMap<NodeId, Weak<Normalised>>>> = Mutex::new(None);
+/// What the outputs of nodes follow from, within one forward pass. What is pointed at lives in the
+/// graph: its buffers are freed with that. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known(Arc<Mutex<HashMap<NodeId, Weak<Normalised>>>>);
 
-/// Notes that the output of `node` is `normalised.output(_, None)`.
-pub(super) fn note(node: NodeId, normalised: &Arc<Normalised>) {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
-    if known.len() == known.capacity() {
-        known.retain(|_, normalised| normalised.strong_count() > 0);
+impl Known {
+    /// Notes that the output of `node` is `normalised.output(_, None)`.
+    pub(super) fn note(&self, node: NodeId, normalised: &Arc<Normalised>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(node, Arc::downgrade(normalised));
     }
-    known.insert(node, Arc::downgrade(normalised));
-}
 
-/// What the output of `node` follows from, if that is known.
-pub(super) fn find(node: NodeId) -> Option<Arc<Normalised>> {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.as_ref()?.get(&node)?.upgrade()
+    /// What the output of `node` follows from, if that is known.
+    pub(super) fn find(&self, node: NodeId) -> Option<Arc<Normalised>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&node)?.upgrade()
+    }
 }

@@ -8,7 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::Prepared;
 #[cfg(feature = "ndarray")]
 use crate::device::{Request, choose};
-use crate::ops::block::{Activation, Layer, Pool, Tail, composed};
+use crate::context::Context;
+use crate::forward_context::ForwardContext;
+use crate::ops::composed::composed;
+use crate::ops::parts::{Activation, Layer, Pool, Tail};
 use tinderbox_base::draw::{Draw, Purpose};
 
 /// A block on some device, from tensors that are the same on all devices.
@@ -23,7 +26,15 @@ struct Case {
     training: bool,
 }
 
-type Run = fn(Layer<'_>, Tensor<4>, Tail<'_>) -> Tensor<4>;
+type Run = fn(Layer<'_>, Tensor<4>, Tail<'_>, &ForwardContext) -> Tensor<4>;
+
+fn training() -> ForwardContext {
+    ForwardContext::training(&Context::cpu(), 0, 0)
+}
+
+fn inference() -> ForwardContext {
+    ForwardContext::inference(&Context::cpu())
+}
 
 impl Case {
     fn layer(&self) -> Layer<'_> {
@@ -41,10 +52,10 @@ impl Case {
             add: self.add.clone(),
             activation: self.activation,
             pool: self.pool,
-            training: self.training,
-            prepared: None,
+            ..Tail::default()
         };
-        let y = run(self.layer(), self.x.clone(), tail);
+        let context = if self.training { training() } else { inference() };
+        let y = run(self.layer(), self.x.clone(), tail, &context);
         let mut found = vec![values(y.clone())];
         // A loss without symmetries: with a plain sum a norm's gradients would cancel.
         let shape = y.dims();
@@ -153,7 +164,7 @@ fn with_add(mut case: Case, device: &Device) -> Case {
 
 impl Case {
     fn run_shape(&self) -> [usize; 4] {
-        composed(self.layer(), self.x.clone(), Tail::default()).dims()
+        composed(self.layer(), self.x.clone(), Tail::default(), &inference()).dims()
     }
 }
 
@@ -244,13 +255,13 @@ fn a_chain_of_blocks_keeps_its_gradients_through_both_layouts() {
         let tail = |pool| Tail {
             activation: Some(Activation::Relu),
             pool,
-            training: true,
             ..Tail::default()
         };
-        let y = run(first.layer(), first.x.clone(), tail(None));
+        let context = training();
+        let y = run(first.layer(), first.x.clone(), tail(None), &context);
         // An operator of burn in between, on a tensor whose channels are last in memory.
-        let y = run(second.layer(), y * 1.5, tail(pool));
-        let y = run(Layer::Linear(&dense), y, Tail::default());
+        let y = run(second.layer(), y * 1.5, tail(pool), &context);
+        let y = run(Layer::Linear(&dense), y, Tail::default(), &context);
         let gradients = (y.clone() * y.clone()).sum().backward();
         vec![
             values(y),
@@ -275,9 +286,10 @@ fn a_chain_of_norms_keeps_its_gradients() {
     let [first, second, third, fourth] =
         [normed(3, 20), normed(20, 20), normed(20, 8), normed(8, 5)];
     let run = |run: Run| {
+        let context = training();
         let block = |case: &Case, x, add, activation| {
             let norm = case.norm.as_ref();
-            run(case.layer(), x, Tail { norm, add, activation, training: true, ..Tail::default() })
+            run(case.layer(), x, Tail { norm, add, activation, ..Tail::default() }, &context)
         };
         let a = block(&first, first.x.clone(), None, Some(Activation::Relu));
         let b = block(&second, a.clone(), Some(a), None);
@@ -309,7 +321,7 @@ fn prepared_weights_are_made_anew_when_they_change() {
         let run = |case: &Case, prepared| {
             let (norm, activation) = (case.norm.as_ref(), Some(Activation::Relu));
             let tail = Tail { norm, activation, prepared, ..Tail::default() };
-            values(super::block(case.layer(), case.x.clone(), tail))
+            values(super::block(case.layer(), case.x.clone(), tail, &inference()))
         };
         for round in 0..3 {
             let fresh = run(&case, None);
@@ -334,11 +346,12 @@ fn a_view_of_a_batch_is_answered_like_a_copy() {
         let dense = linear(20 * 13 * 11, 1, &device);
         let prepared = Prepared::default();
         let run = |x: Tensor<4>, prepared: Option<&Prepared>| {
-            let y = super::block(case.layer(), x, Tail::default());
-            super::block(Layer::Linear(&dense), y, Tail { prepared, ..Tail::default() })
+            let y = super::block(case.layer(), x, Tail::default(), &inference());
+            let tail = Tail { prepared, ..Tail::default() };
+            super::block(Layer::Linear(&dense), y, tail, &inference())
         };
         let maker = conv_case(&device, Sizes { channels: [channels; 2], ..PLAIN });
-        let last = super::block(maker.layer(), maker.x.clone(), Tail::default());
+        let last = super::block(maker.layer(), maker.x.clone(), Tail::default(), &inference());
         for batch in [maker.x.clone(), last] {
             for range in [0..2, 1..3, 1..2] {
                 let view = batch.clone().narrow(0, range.start, range.len());

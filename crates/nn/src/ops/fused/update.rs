@@ -10,7 +10,7 @@ use super::tensor::{contiguous, formed, in_order};
 
 /// The parameter after a step of Adam along `gradient`, and the running means of the gradient and
 /// of its square, flat. Memory that nobody else holds is used again; `step.fresh` is set where there
-/// are no means yet. [`super::computes`] must hold for all tensors.
+/// are no means yet. The table must have the operation for all tensors.
 #[must_use]
 pub fn adam<const D: usize>(
     mut step: Adam,
@@ -33,7 +33,7 @@ pub fn adam<const D: usize>(
 
 /// The parameter after a step of gradient descent along `gradient`, and its velocity, flat. Memory
 /// that nobody else holds is used again; `step.fresh` is set where there is no velocity yet.
-/// [`super::computes`] must hold for all tensors.
+/// The table must have the operation for all tensors.
 #[must_use]
 pub fn sgd<const D: usize>(
     mut step: Sgd,
@@ -49,7 +49,7 @@ pub fn sgd<const D: usize>(
     (wrap(param), wrap(velocity))
 }
 
-/// The sum of the squares of all elements; [`super::computes`] must hold for `x`.
+/// The sum of the squares of all elements; The table must have the operation for `x`.
 #[must_use]
 pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
     kernel::sum_of_squares(Isa::best(), ordered(x).storage())

@@ -1,8 +1,8 @@
-//! Metrics: pure functions of answers.
+//! Metrics: pure functions of predictions.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Answer;
+use super::Prediction;
 
 /// Figures of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,24 +42,24 @@ pub struct Scores {
     pub classes: Vec<ClassScores>,
 }
 
-/// The figures of `answers`.
+/// The figures of `predictions`.
 #[must_use]
-pub fn scores(answers: &[Answer], classes: &[String]) -> Scores {
-    let images = answers.len();
+pub fn scores(predictions: &[Prediction], classes: &[String]) -> Scores {
+    let images = predictions.len();
     let share = |count: usize| ratio(count, images);
-    let right = answers.iter().filter(|a| a.rank == 0 && a.guess == a.label).count();
-    let matrix = confusion(answers, classes.len());
+    let right = predictions.iter().filter(|a| a.rank == 0 && a.predicted == a.truth).count();
+    let matrix = confusion(predictions, classes.len());
     let classes: Vec<ClassScores> =
         classes.iter().enumerate().map(|(i, name)| class_scores(i, name, &matrix)).collect();
     let supported: Vec<f64> = classes.iter().filter(|c| c.support > 0).map(|c| c.f1).collect();
     Scores {
         images,
-        loss: answers.iter().map(|a| a.loss).sum::<f64>() / (images as f64).max(1.0),
+        loss: predictions.iter().map(|a| a.loss).sum::<f64>() / (images as f64).max(1.0),
         top1: share(right),
         top1_interval: wilson(right, images),
-        top5: share(answers.iter().filter(|a| a.rank < 5).count()),
+        top5: share(predictions.iter().filter(|a| a.rank < 5).count()),
         macro_f1: supported.iter().sum::<f64>() / (supported.len() as f64).max(1.0),
-        calibration_error: calibration_error(answers),
+        calibration_error: calibration_error(predictions),
         classes,
     }
 }
@@ -83,10 +83,10 @@ fn class_scores(class: usize, name: &str, matrix: &[Vec<u64>]) -> ClassScores {
 
 /// How often class `[true][said]`.
 #[must_use]
-pub fn confusion(answers: &[Answer], classes: usize) -> Vec<Vec<u64>> {
+pub fn confusion(predictions: &[Prediction], classes: usize) -> Vec<Vec<u64>> {
     let mut matrix = vec![vec![0; classes]; classes];
-    for answer in answers {
-        matrix[answer.label as usize][answer.guess as usize] += 1;
+    for prediction in predictions {
+        matrix[prediction.truth as usize][prediction.predicted as usize] += 1;
     }
     matrix
 }
@@ -103,30 +103,30 @@ pub fn wilson(hits: usize, of: usize) -> [f64; 2] {
     [(middle - reach).max(0.0), (middle + reach).min(1.0)]
 }
 
-fn calibration_error(answers: &[Answer]) -> f64 {
+fn calibration_error(predictions: &[Prediction]) -> f64 {
     const BINS: usize = 15;
     let mut bins = [(0.0, 0usize); BINS];
-    for answer in answers {
+    for prediction in predictions {
         // Bins are open at their lower end: confidence 1 is in the last.
-        let bin = ((f64::from(answer.confidence) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        let hit = f64::from(u8::from(answer.guess == answer.label));
-        bins[bin].0 += hit - f64::from(answer.confidence);
+        let bin = ((f64::from(prediction.confidence) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+        let hit = f64::from(u8::from(prediction.predicted == prediction.truth));
+        bins[bin].0 += hit - f64::from(prediction.confidence);
         bins[bin].1 += 1;
     }
     let gap: f64 = bins.iter().map(|(gap, _)| gap.abs()).sum();
-    gap / (answers.len() as f64).max(1.0)
+    gap / (predictions.len() as f64).max(1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answers() -> Vec<Answer> {
+    fn predictions() -> Vec<Prediction> {
         // labels 0 0 0 1 1 2, guesses 0 0 1 1 2 2
         [(0, 0), (0, 0), (0, 1), (1, 1), (1, 2), (2, 2)]
-            .map(|(label, guess)| Answer {
-                label,
-                guess,
+            .map(|(label, guess)| Prediction {
+                truth: label,
+                predicted: guess,
                 confidence: 0.8,
                 loss: 0.5,
                 rank: u32::from(label != guess),
@@ -137,7 +137,7 @@ mod tests {
     /// scikit-learn 1.9: `precision_recall_fscore_support` of the same labels.
     #[test]
     fn figures_are_those_of_scikit_learn() {
-        let scores = scores(&answers(), &["a", "b", "c"].map(str::to_owned));
+        let scores = scores(&predictions(), &["a", "b", "c"].map(str::to_owned));
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
         close(scores.top1, 4.0 / 6.0);
         close(scores.classes[0].precision, 1.0);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answers_give_no_nan() {
+    fn no_predictions_give_no_nan() {
         let scores = scores(&[], &["a".to_owned()]);
         assert!(
             scores.top1.abs() < 1e-12 && scores.macro_f1.abs() < 1e-12 && scores.loss.abs() < 1e-12

@@ -17,6 +17,7 @@ pub mod layout;
 pub mod linear;
 pub mod loss;
 pub mod norm;
+mod options;
 pub mod parallel;
 #[doc(hidden)]
 pub mod peak;
@@ -29,4 +30,5 @@ mod simd;
 mod testing;
 pub mod update;
 
+pub use options::Options;
 pub use simd::Isa;

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::direct::{self, Finish};
-use super::{Activation, ConvShape, Memo, reference};
+use super::{Activation, ConvShape, Memo, pooled, reference, winograd};
+use crate::Options;
 use crate::simd::Isa;
 use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
@@ -129,5 +130,77 @@ fn the_direct_way_gives_the_same_bits_for_any_number_of_threads() {
             direct::backward_weights(isa, &shape, &x, &dy, dw);
             out
         });
+    }
+}
+
+/// `[n, oh, ow, co]`, its gradients and, of the same convolution with pools of 2 x 2, the output.
+type Results = [Vec<f32>; 4];
+
+/// The operands of a convolution and of one that is pooled.
+struct Case {
+    shape: ConvShape,
+    x: Vec<f32>,
+    weights: Vec<f32>,
+    dy: Vec<f32>,
+}
+
+impl Case {
+    fn pooled_shape(&self) -> pooled::PooledShape {
+        pooled::PooledShape { conv: self.shape, pool: 2 }
+    }
+
+    fn operands(&self) -> pooled::Operands<'_> {
+        let Self { x, weights, .. } = self;
+        pooled::Operands { x, weights, bias: None, activation: Activation::None, memo: None }
+    }
+
+    fn outputs(&self) -> Results {
+        let shape = &self.shape;
+        let lens = [shape.output_len(), shape.input_len(), shape.weights_len()];
+        let [y, dx, dw] = lens.map(|len| vec![f32::NAN; len]);
+        [y, dx, dw, vec![f32::NAN; self.pooled_shape().pooled_len()]]
+    }
+
+    /// By the functions that choose.
+    fn chosen(&self, options: Options) -> Results {
+        let Self { shape, x, weights, dy } = self;
+        let [mut y, mut dx, mut dw, mut pooled] = self.outputs();
+        super::forward(options, shape, x, weights, Finish::default(), &mut y);
+        super::backward_data(options, shape, dy, weights, &mut dx);
+        super::backward_weights(options, shape, x, dy, &mut dw);
+        super::forward_pooled(options, &self.pooled_shape(), self.operands(), &mut pooled, None);
+        [y, dx, dw, pooled]
+    }
+
+    fn direct(&self, isa: Isa) -> Results {
+        let Self { shape, x, weights, dy } = self;
+        let [mut y, mut dx, mut dw, mut pooled] = self.outputs();
+        direct::forward(isa, shape, x, weights, Finish::default(), &mut y);
+        direct::backward_data(isa, shape, dy, weights, &mut dx);
+        direct::backward_weights(isa, shape, x, dy, &mut dw);
+        let (shape, operands) = (self.pooled_shape(), self.operands());
+        let results = pooled::Results::new(&shape, &operands, &mut pooled, None);
+        pooled::in_registers(isa, &shape, operands, &results);
+        [y, dx, dw, pooled]
+    }
+}
+
+#[test]
+fn without_winograd_all_passes_are_the_direct_ones() {
+    let shape = ConvShape { input: [16, 16], n: 4, ci: 32, co: 48, ..large()[0] };
+    assert!(winograd::wins(&shape), "the test needs a shape of Winograd's");
+    let case = Case {
+        shape,
+        x: floats(1, shape.input_len()),
+        weights: floats(2, shape.weights_len()),
+        dy: floats(3, shape.output_len()),
+    };
+    for isa in Isa::available() {
+        let direct = case.direct(isa);
+        assert!(case.chosen(Options { isa, winograd: false }) == direct, "{}", isa.name());
+        let winograd = case.chosen(Options { isa, winograd: true });
+        for (pass, direct) in direct.iter().enumerate() {
+            assert!(winograd[pass] != *direct, "pass {pass} is not Winograd's, {}", isa.name());
+        }
     }
 }

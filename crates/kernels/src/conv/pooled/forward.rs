@@ -1,13 +1,13 @@
-//! The forward pass. Pools of 2 x 2 are taken from registers, in the direct form and in Winograd's;
-//! of others a band of the convolution goes to scratch memory and is pooled from there. In both
-//! ways the outputs before the pool never see the main memory.
+//! The direct forms of the forward pass. Pools of 2 x 2 are taken from registers; of others a band of
+//! the convolution goes to scratch memory and is pooled from there. In both ways the outputs before
+//! the pool never see the main memory. [`crate::conv::forward_pooled`] chooses.
 
 use super::direct::PooledRows;
 use super::pool::PoolRows;
 use super::{PooledShape, Pooling, pool_plan};
 use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
 use crate::conv::memo::{Memo, packed};
-use crate::conv::{Activation, Finish, winograd};
+use crate::conv::{Activation, Finish};
 use crate::gemm::panels;
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, LANES};
@@ -27,42 +27,42 @@ pub struct Operands<'a> {
     pub memo: Option<&'a Memo>,
 }
 
-/// Computes `y` and, where a backward pass follows, `slots`, both `[n, ph, pw, co]`.
-///
-/// # Panics
-/// If a slice has not the length that `shape` says.
-pub fn forward(
-    isa: Isa,
-    shape: &PooledShape,
-    operands: Operands<'_>,
-    y: &mut [f32],
-    slots: Option<&mut [u8]>,
-) {
-    shape.check();
-    let Operands { x, weights, bias, .. } = operands;
-    assert_eq!(x.len(), shape.conv.input_len(), "length of the input");
-    assert_eq!(weights.len(), shape.conv.weights_len(), "length of the weights");
-    assert!(bias.is_none_or(|bias| bias.len() == shape.conv.co), "length of the bias");
-    assert_eq!(y.len(), shape.pooled_len(), "length of the output");
-    assert!(slots.as_ref().is_none_or(|slots| slots.len() == y.len()), "length of the slots");
-    let results = Results { y: Shared::new(y), slots: slots.map(Shared::new) };
-    if shape.pool == 2 && winograd::wins(&shape.conv) {
-        winograd::forward_pooled(isa, shape, operands, &results);
-    } else if shape.pool == 2 {
-        in_registers(isa, shape, operands, &results);
-    } else {
-        by_bands(isa, shape, operands, &results);
-    }
-}
-
 /// What a forward pass writes, an item each part.
 pub(in crate::conv) struct Results<'a> {
     pub(in crate::conv) y: Shared<'a, f32>,
     pub(in crate::conv) slots: Option<Shared<'a, u8>>,
 }
 
-/// Each register tile holds whole pools.
-fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Results<'_>) {
+impl<'a> Results<'a> {
+    /// Checks what every form relies on: that `y` and `slots` are `[n, ph, pw, co]`, and the lengths
+    /// of the operands.
+    ///
+    /// # Panics
+    /// If the shape is not valid, or a slice has not the length that it says.
+    pub(in crate::conv) fn new(
+        shape: &PooledShape,
+        operands: &Operands<'_>,
+        y: &'a mut [f32],
+        slots: Option<&'a mut [u8]>,
+    ) -> Self {
+        shape.check();
+        let &Operands { x, weights, bias, .. } = operands;
+        assert_eq!(x.len(), shape.conv.input_len(), "length of the input");
+        assert_eq!(weights.len(), shape.conv.weights_len(), "length of the weights");
+        assert!(bias.is_none_or(|bias| bias.len() == shape.conv.co), "length of the bias");
+        assert_eq!(y.len(), shape.pooled_len(), "length of the output");
+        assert!(slots.as_ref().is_none_or(|slots| slots.len() == y.len()), "length of the slots");
+        Self { y: Shared::new(y), slots: slots.map(Shared::new) }
+    }
+}
+
+/// Pools of 2 x 2: each register tile holds whole pools.
+pub(in crate::conv) fn in_registers(
+    isa: Isa,
+    shape: &PooledShape,
+    operands: Operands<'_>,
+    results: &Results<'_>,
+) {
     let conv = &shape.conv;
     let (plan, windows) = pool_plan(shape);
     let &[first, right, below, last] = &windows[..] else { unreachable!("a pool of 2 x 2") };
@@ -77,8 +77,8 @@ fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: 
         let slots = results.slots.as_ref().map(Shared::start);
         with_scratch(plan.scratch_len(), |scratch| {
             // The kernel's promises hold: `Plan::check` has passed for the lengths of input and
-            // output, the others are checked above and in `forward`, and no two items write to the
-            // same place.
+            // output, the others are checked above and by `Results::new`, and no two items write to
+            // the same place.
             isa.run(PooledRows {
                 source: plan.source(&item, operands.x, scratch).as_ptr(),
                 pools: plan.rows_of(&item),
@@ -96,7 +96,12 @@ fn in_registers(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: 
 }
 
 /// Bands of the convolution, each pooled from scratch memory.
-fn by_bands(isa: Isa, shape: &PooledShape, operands: Operands<'_>, results: &Results<'_>) {
+pub(in crate::conv) fn by_bands(
+    isa: Isa,
+    shape: &PooledShape,
+    operands: Operands<'_>,
+    results: &Results<'_>,
+) {
     let Operands { x, weights, bias, .. } = operands;
     let (pool, co) = (shape.pool, shape.conv.co);
     let [rows, columns] = [shape.ph() * pool, shape.pw() * pool];

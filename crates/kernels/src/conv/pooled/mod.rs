@@ -22,8 +22,8 @@ mod weights;
 
 pub use bias::backward_bias;
 pub use data::backward_data;
-pub(in crate::conv) use forward::Results;
-pub use forward::{Operands, forward};
+pub use forward::Operands;
+pub(in crate::conv) use forward::{Results, by_bands, in_registers};
 pub use pool::{Pooling, pool_rows};
 pub use weights::backward_weights;
 

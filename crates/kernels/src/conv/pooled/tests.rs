@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::conv::{Activation, Memo, reference, winograd};
+use crate::Options;
+use crate::conv::{Activation, Memo, forward_pooled, reference, winograd};
 use crate::testing::{Trial, assert_close, assert_same_bits, cases, floats, sizes};
 
 /// Shapes with everything that may differ.
@@ -104,8 +105,8 @@ fn bias(trial: Trial, shape: &PooledShape, dy: &[f32], slots: &[u8]) -> Vec<f32>
     db.to_vec()
 }
 
-/// Checks `forward` with and without slots: each result is the largest of its pool, to rounding, and
-/// each slot names an output that is as large.
+/// Checks `forward_pooled` with and without slots: each result is the largest of its pool, to
+/// rounding, and each slot names an output that is as large.
 fn forward_agrees(shape: &PooledShape, activation: Activation) {
     let conv = &shape.conv;
     let (x, w) = (floats(1, conv.input_len()), floats(2, conv.weights_len()));
@@ -120,16 +121,17 @@ fn forward_agrees(shape: &PooledShape, activation: Activation) {
     let bound = |size: f64| (size * (depth + 5.0)).max(24.0 * depth) * 2f64.powi(-24);
     for trial in Trial::all() {
         let [x, weights, bias] = trial.copies([&x, &w, &bias]);
+        let options = Options { isa: trial.isa, winograd: true };
         let mut y = trial.output(shape.pooled_len());
         let mut slots = trial.copy(&vec![99; y.len()]);
         let operands =
             Operands { x: &x, weights: &weights, bias: Some(&bias), activation, memo: None };
-        forward(trial.isa, shape, operands, &mut y, Some(&mut slots));
+        forward_pooled(options, shape, operands, &mut y, Some(&mut slots));
         let memo = Memo::default();
         for _ in 0..2 {
             let mut alone = trial.output(y.len());
             let operands = Operands { memo: Some(&memo), ..operands };
-            forward(trial.isa, shape, operands, &mut alone, None);
+            forward_pooled(options, shape, operands, &mut alone, None);
             assert_eq!(*y, *alone, "{trial:?}: slots and kept weights change nothing");
         }
         for (i, (&y, &slot)) in y.iter().zip(&slots[..]).enumerate() {

@@ -27,8 +27,6 @@ mod transform;
 mod weights;
 mod write;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::pooled::{self, PooledShape};
 use super::{Activation, ConvShape, Memo};
 use crate::parallel::Shared;
@@ -43,13 +41,6 @@ const TRANSFORM: usize = 300;
 /// Cycles to transform sixteen kernels, about.
 const WEIGHTS: usize = 400;
 
-static ALLOWED: AtomicBool = AtomicBool::new(true);
-
-/// Says whether this form may ever be chosen, in the whole process.
-pub fn allow(allowed: bool) {
-    ALLOWED.store(allowed, Ordering::Relaxed);
-}
-
 /// Whether this form can compute the convolution.
 #[must_use]
 pub fn applies(shape: &ConvShape) -> bool {
@@ -59,10 +50,10 @@ pub fn applies(shape: &ConvShape) -> bool {
 
 /// Whether this form should be faster than a direct one: counts registers of sixteen floats that
 /// are multiplied or moved, including padded channels, parts of tiles outside of the image, and
-/// rows that fill up a register tile. Never where it is not allowed.
+/// rows that fill up a register tile.
 #[must_use]
 pub fn wins(shape: &ConvShape) -> bool {
-    if !applies(shape) || shape.n == 0 || !ALLOWED.load(Ordering::Relaxed) {
+    if !applies(shape) || shape.n == 0 {
         return false;
     }
     shape.check();

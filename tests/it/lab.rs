@@ -96,10 +96,7 @@ impl Lab {
     }
 
     /// The program, set up to run in the lab whatever the tests' own environment says.
-    pub fn program<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
-        &self,
-        args: I,
-    ) -> Command {
+    pub fn program<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinderbox"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TINDERBOX_") {

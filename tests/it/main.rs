@@ -33,7 +33,6 @@ mod output;
 mod predict;
 mod quarantine;
 mod resume;
-mod rooms;
 mod same_bits;
 mod settings;
 #[cfg(unix)]

@@ -42,13 +42,11 @@ fn expect_none(faults: &[String]) {
 }
 
 #[test]
-#[ignore = "the table of crates comes with the crates"]
 fn crates_use_only_what_the_table_allows() {
     expect_none(&crates::faults(&architecture(), &metadata()));
 }
 
 #[test]
-#[ignore = "there are circles until the crates are split"]
 fn sibling_modules_form_no_circles() {
     let mut found = Vec::new();
     let mut count = 0;
@@ -70,7 +68,6 @@ fn paths_that_the_document_names_exist() {
 }
 
 #[test]
-#[ignore = "eleven today; the section is rewritten with the crates"]
 fn the_way_of_a_batch_lists_at_most_ten_files() {
     let files = paths::files_of_a_batch(&architecture());
     assert!((5..=10).contains(&files.len()), "{} files: {files:?}", files.len());

@@ -36,7 +36,7 @@ pub enum Event {
         /// Loss on validation.
         val_loss: f64,
         /// The deciding score on validation: `val_top1`.
-        #[serde(flatten, serialize_with = "val_score")]
+        #[serde(flatten, serialize_with = "score_as_key")]
         val_score: Score,
         /// The learning rate of the epoch's last step.
         lr: f64,
@@ -114,7 +114,7 @@ pub struct Score {
 }
 
 /// As one key: `val_top1`.
-fn val_score<S: Serializer>(score: &Score, to: S) -> std::result::Result<S::Ok, S::Error> {
+fn score_as_key<S: Serializer>(score: &Score, to: S) -> std::result::Result<S::Ok, S::Error> {
     to.collect_map([(format!("val_{}", score.name), score.value)])
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::cache::Cache;
 use crate::content::content;
-use crate::labels::Label;
 use crate::dataset::{Sample, Source};
+use crate::labels::Label;
 use crate::load::read;
 use tinderbox_base::{Error, Result};
 use tinderbox_image::Pixels;

@@ -61,6 +61,12 @@ impl Context {
         Self::new(&device::cpu(None), Kernels::On)
     }
 
+    /// The same with other operations on the CPU.
+    #[must_use]
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
     /// burn's device, without autodiff.
     #[must_use]
     pub fn device(&self) -> &Device {

@@ -12,6 +12,7 @@ mod forward_context;
 mod gpu;
 pub mod io;
 mod kernels;
+mod known;
 pub mod memory;
 mod model;
 mod network;

@@ -69,12 +69,12 @@ impl Network {
 impl Network {
     /// Which blocks are constant while training: nothing that they compute from is trained, so that
     /// no gradient passes them.
-    fn constant_blocks(&self, context: &ForwardContext) -> Vec<bool> {
+    fn constant_blocks(&self, can_freeze: bool) -> Vec<bool> {
         let mut constant: Vec<bool> = Vec::with_capacity(self.layers.len());
         for (layer, (from, add)) in self.layers.iter().zip(&self.sources) {
             let mut sources = [from, add].into_iter().flatten();
             let is_constant =
-                context.training && !layer.is_trained() && sources.all(|&source| constant[source]);
+                can_freeze && !layer.is_trained() && sources.all(|&source| constant[source]);
             constant.push(is_constant);
         }
         constant
@@ -83,7 +83,9 @@ impl Network {
 
 impl Model for Network {
     fn forward(&self, images: Tensor<4>, context: &ForwardContext) -> Tensor<2> {
-        let constant = self.constant_blocks(context);
+        // Without autodiff nothing has a gradient, frozen or not.
+        let can_freeze = context.training && images.device().is_autodiff();
+        let constant = self.constant_blocks(can_freeze);
         // An output is kept only while a later block still reads it.
         let mut outputs: Vec<Option<Tensor<4>>> = Vec::with_capacity(self.layers.len());
         let wanted_later = |source: usize, after: usize| {
@@ -103,7 +105,7 @@ impl Model for Network {
                 activation: block_spec.activation,
                 pool: block_spec.pool,
                 constant: constant[i],
-                frozen_norm: layer.has_frozen_norm(context),
+                frozen_norm: can_freeze && layer.has_frozen_norm(),
                 prepared: Some(&layer.prepared),
             };
             let y = block(layer.layer(), x, tail, context);
@@ -170,10 +172,9 @@ impl Parameters {
     }
 
     /// Whether the norm is to use its running statistics in training.
-    fn has_frozen_norm(&self, context: &ForwardContext) -> bool {
+    fn has_frozen_norm(&self) -> bool {
         let tracked = |param: &Param<Tensor<1>>| param.val().is_require_grad();
-        let norm = self.norm.as_ref().filter(|_| context.training);
-        norm.is_some_and(|norm| !tracked(&norm.gamma) && !tracked(&norm.beta))
+        self.norm.as_ref().is_some_and(|norm| !tracked(&norm.gamma) && !tracked(&norm.beta))
     }
 
     fn layer(&self) -> Layer<'_> {

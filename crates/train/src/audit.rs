@@ -38,7 +38,7 @@ pub(super) fn audit<M: Model, T: Task>(
     if context.id == DeviceId::Cpu {
         return Ok(());
     }
-    let cpu = Context { kernels: context.kernels, ..Context::cpu() };
+    let cpu = Context::cpu().with_kernels(context.kernels);
     let reference = model.valid().to_device(cpu.device()).train();
     let found = layers(&model.valid().train(), batch, task, context, at)?;
     let expected = layers(&reference, batch, task, &cpu, at)?;

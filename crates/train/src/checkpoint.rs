@@ -88,12 +88,7 @@ pub(super) struct CheckpointWriter<'a, M, T> {
 impl<'a, M: Model, T: Task> CheckpointWriter<'a, M, T> {
     /// For a training that is at `step` and lies in a checkpoint of that step where `is_saved`; `decides`
     /// is the name of the score that decides.
-    pub(super) fn new(
-        job: &'a Job<T>,
-        decides: &'static str,
-        step: usize,
-        is_saved: bool,
-    ) -> Self {
+    pub(super) fn new(job: &'a Job<T>, decides: &'static str, step: usize, is_saved: bool) -> Self {
         let now = Stopwatch::start();
         Self {
             job,
@@ -204,7 +199,9 @@ impl<'a, M: Model, T: Task> CheckpointWriter<'a, M, T> {
         if self.written.as_ref() == Some(&what.now.state) {
             return Ok(()); // the last epoch's checkpoint is this state
         }
-        folder.save(what, &self.job.card, self.decides, true).or_else(|error| self.retry(what, error, out))?;
+        folder
+            .save(what, &self.job.card, self.decides, true)
+            .or_else(|error| self.retry(what, error, out))?;
         self.has_saved(what);
         Ok(())
     }

@@ -4,13 +4,11 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
-use crate::loss::cross_entropy;
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_nn::Activation::{Relu, Relu6};
-use tinderbox_nn::Pool;
-use tinderbox_nn::ops;
+use tinderbox_nn::ops::{Operation, Pool, cross_entropy};
 use tinderbox_nn::spec::{Block, Conv};
-use tinderbox_nn::{Classifier, Network, Pass, Spec};
+use tinderbox_nn::{Context, ForwardContext, Kernels, Model, Network, Spec};
 
 const IMAGES: usize = 3;
 const CLASSES: usize = 4;
@@ -89,10 +87,10 @@ fn normal<const D: usize>(shape: [usize; D], position: u64, on: (&Device, DType)
 fn loss(network: &Network, on: (&Device, DType)) -> Tensor<1> {
     let [c, h, w] = INPUT;
     let images = normal([IMAGES, c, h, w], 0, on);
-    assert_eq!(ops::computes(&images), on.1 == DType::F32);
+    assert_eq!(Kernels::On.fuse(Operation::Block, &images), on.1 == DType::F32);
     let targets = normal([IMAGES, CLASSES], 1, on).abs();
-    let pass = Pass { training: true, seed: 1, step: 2, first_sample: 0 };
-    cross_entropy(network.forward(images, &pass), targets)
+    let context = ForwardContext::training(&Context::cpu(), 1, 2);
+    cross_entropy(network.forward(images, &context), targets, Kernels::On)
 }
 
 /// The gradients of all parameters' elements; none for running statistics.

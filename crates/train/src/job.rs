@@ -7,33 +7,12 @@ use tinderbox_base::signals::Signals;
 use tinderbox_data::Work;
 use tinderbox_nn::{Context, Params};
 
-use crate::optimizer::Rule;
+use crate::learning::Learning;
 use crate::package::ModelCard;
-use crate::recipe::OnDivergence;
 use crate::rescue::Rescue;
 use crate::run_directory::RunDirectory;
-use crate::schedule::Schedule;
 use crate::state::State;
 use crate::task::Task;
-
-/// How a network learns.
-#[derive(Clone, Debug)]
-pub struct Learning {
-    /// The seed of every random draw.
-    pub seed: u64,
-    /// Images in a step.
-    pub batch: usize,
-    /// Images whose gradients are computed at once.
-    pub micro_batch: usize,
-    /// The learning rate of each step, and how many there are.
-    pub schedule: Schedule,
-    /// The update rule.
-    pub rule: Rule,
-    /// Epochs without a better validation after which training stops; 0 for never.
-    pub patience: usize,
-    /// What a divergence ends in.
-    pub on_divergence: OnDivergence,
-}
 
 /// What a training reads.
 #[derive(Clone, Debug)]

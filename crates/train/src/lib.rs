@@ -9,6 +9,7 @@ mod divergence;
 #[cfg(test)]
 mod gradients;
 mod job;
+mod learning;
 mod locate;
 mod meter;
 mod optimizer;
@@ -30,7 +31,8 @@ mod training;
 
 pub use audit::audit_device;
 pub use bad::BadWatch;
-pub use job::{End, Job, Keeping, Learning, Outcome, Splits};
+pub use job::{End, Job, Keeping, Outcome, Splits};
+pub use learning::Learning;
 pub use locate::{locate, locate_run};
 pub use optimizer::{Moments, Optimizer, Rule};
 pub use package::{ModelCard, Package};

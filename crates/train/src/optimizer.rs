@@ -248,12 +248,7 @@ impl ModuleMapper for Updater<'_> {
 }
 
 /// What gradients are multiplied by so that their common length is at most `longest`.
-fn clip_scale<M: Module>(
-    module: &M,
-    gradients: &Gradients,
-    longest: f64,
-    kernels: Kernels,
-) -> f64 {
+fn clip_scale<M: Module>(module: &M, gradients: &Gradients, longest: f64, kernels: Kernels) -> f64 {
     let mut squares = Squares { gradients, kernels, sum: 0.0 };
     module.visit(&mut squares);
     longest / squares.sum.sqrt().max(longest)

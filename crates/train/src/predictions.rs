@@ -28,7 +28,8 @@ pub fn logits<M: Model>(
         let some = images.clone().narrow(0, start, most.min(n - start));
         let logits = model.forward(some, &ForwardContext::inference(context));
         let outputs = logits.dims()[1];
-        let failed = |error: Error| Error { message: "the device failed to predict".into(), ..error };
+        let failed =
+            |error: Error| Error { message: "the device failed to predict".into(), ..error };
         let logits = values(logits).map_err(failed)?;
         rows.extend(logits.chunks_exact(outputs).map(<[f32]>::to_vec));
     }

@@ -9,13 +9,11 @@ use tinderbox_base::{Error, Result};
 use tinderbox_nn::io::{File, Tensor};
 use tinderbox_nn::{Model, ParamInfo, params, values};
 
-use crate::job::Learning;
+use crate::learning::Learning;
 use crate::optimizer::{Moments, Optimizer};
 use crate::package::{ModelCard, Package};
 use crate::schedule::Schedule;
 use crate::state::State;
-
-
 
 /// One moment of a training. A copy shares the tensors with the training that goes on, which copies
 /// those that it changes.

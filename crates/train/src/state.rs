@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::Learning;
+use crate::learning::Learning;
 use crate::schedule::Schedule;
 use crate::task::{Task, Verdict};
 use tinderbox_base::{Error, Result};

@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use burn::tensor::Device;
-
-use crate::{End, Job, Outcome, RunFolder, Saved, train};
-use crate::{OnDivergence, Plan, Settings};
+use crate::{
+    End, Job, Keeping, Learning, ModelCard, OnDivergence, OptimizerKind, Outcome, Rule,
+    RunDirectory, Saved, Schedule, ScheduleKind, SingleLabel, Splits, train,
+};
 use tinderbox_base::Silent;
 use tinderbox_base::faults;
-use tinderbox_base::settings::{Amount, Interval};
+use tinderbox_base::settings::Interval;
 use tinderbox_base::{Result, files};
 use tinderbox_data::{Order, Sample, Samples, Source, Store, Work};
 use tinderbox_image::{Augmentation, Preprocessing};
-use tinderbox_nn::{Network, spec};
+use tinderbox_nn::{Context, Network, spec};
 
 const SIDE: usize = 6;
 const CLASSES: usize = 3;
@@ -26,7 +26,7 @@ fn work(batch: usize, seed: Option<u64>) -> Work {
     let store = Arc::new(Store::new([SIDE, SIDE, 1], || data));
     let sample = |i: usize| Sample {
         key: i.to_string().into(),
-        label: (i % CLASSES) as u32,
+        label: ((i % CLASSES) as u32).into(),
         group: None,
         source: Source::Memory(Arc::clone(&store), i),
     };
@@ -44,52 +44,82 @@ fn preprocessing() -> Preprocessing {
     Preprocessing { channels, height, width, crop: 1.0, mean: vec![0.5], std: vec![0.25] }
 }
 
-fn settings() -> Settings {
-    Settings {
-        epochs: 3,
-        batch: Amount::Of(4),
-        checkpoint_every: Interval::Steps(2),
-        on_nan: OnDivergence::Rollback,
-        ..Settings::default()
+fn learning() -> Learning {
+    let kind = OptimizerKind::Adamw;
+    let steps_per_epoch = IMAGES.div_ceil(4);
+    Learning {
+        seed: 0,
+        batch: 4,
+        micro_batch: 4,
+        schedule: Schedule {
+            kind: ScheduleKind::Cosine,
+            peak: 0.003,
+            warmup: 1.0,
+            epochs: 3,
+            steps_per_epoch,
+        },
+        rule: Rule { kind, momentum: 0.9, weight_decay: 0.01, clip: 0.0 },
+        patience: 0,
+        on_divergence: OnDivergence::Rollback,
     }
 }
 
-fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
-    let plan = Plan {
-        model: "mlp".to_owned(),
-        preprocessing: preprocessing(),
-        loader_threads: 2,
-        classes: (0..CLASSES).map(|class| class.to_string()).collect(),
-        class_weights: vec![1.0; CLASSES],
-        batch: 4,
-        micro_batch: settings.micro_batch.and_then(Amount::number).map_or(4, |most| most.min(4)),
-        steps_per_epoch: IMAGES.div_ceil(4),
-        ..Plan::sample(settings)
-    };
-    let train = work(plan.batch, Some(0));
-    let patience = Duration::from_millis(50);
-    Job { folder, patience, ..Job::new(plan, train, work(4, None), Device::flex()) }
+fn job(learning: Learning, directory: Option<RunDirectory>) -> Job<SingleLabel> {
+    let classes: Vec<String> = (0..CLASSES).map(|class| class.to_string()).collect();
+    Job {
+        task: SingleLabel::new(&classes),
+        splits: Splits {
+            train: work(learning.batch, Some(0)),
+            val: work(4, None),
+            threads: 2,
+            max_bad: 0.05,
+        },
+        learning,
+        params: None,
+        context: Context::cpu(),
+        audit_every: 0,
+        card: ModelCard {
+            classes,
+            preprocessing: preprocessing(),
+            dataset_hash: String::new(),
+            settings: toml::Table::new(),
+        },
+        keeping: Keeping {
+            directory,
+            every: Interval::Steps(2),
+            retry_for: Duration::from_millis(50),
+            ..Keeping::default()
+        },
+    }
 }
 
-fn run(job: &Job) -> Result<Outcome<Network>> {
+type Trained = Outcome<Network, SingleLabel>;
+
+fn run(job: &Job<SingleLabel>) -> Result<Trained> {
     go_on(None, job)
 }
 
-fn go_on(from: Option<Saved>, job: &Job) -> Result<Outcome<Network>> {
-    let network = Network::new(&spec("mlp", INPUT, CLASSES)?, 0, &job.device)?;
+fn go_on(from: Option<Saved>, job: &Job<SingleLabel>) -> Result<Trained> {
+    let network = Network::new(&spec("mlp", INPUT, CLASSES)?, 0, job.context.device())?;
     train(network, from, job, &mut Silent)
 }
 
+/// A training of this many epochs.
+fn of(epochs: usize) -> Learning {
+    let learning = learning();
+    Learning { schedule: Schedule { epochs, ..learning.schedule }, ..learning }
+}
+
 /// Enough epochs for many checkpoints, however long writing one takes.
-fn long() -> Settings {
-    Settings { epochs: 20, ..settings() }
+fn long() -> Learning {
+    of(20)
 }
 
 /// Goes on with what is in the folder, to the end.
-fn resume(folder: &Path, settings: Settings) -> Outcome<Network> {
-    let folder = RunFolder::new(folder);
+fn resume(folder: &Path, learning: Learning) -> Trained {
+    let folder = RunDirectory::new(folder);
     let saved = folder.checkpoint_file().exists().then(|| folder.read().unwrap());
-    let outcome = go_on(saved, &job(settings, Some(folder))).unwrap();
+    let outcome = go_on(saved, &job(learning, Some(folder))).unwrap();
     assert_eq!(outcome.end, End::Finished);
     outcome
 }
@@ -98,7 +128,7 @@ fn resume(folder: &Path, settings: Settings) -> Outcome<Network> {
 fn content(folder: &Path) -> [Vec<u8>; 2] {
     let names = std::fs::read_dir(folder).unwrap().count();
     assert_eq!(names, 2, "temporary files are left in {}", folder.display());
-    let folder = RunFolder::new(folder);
+    let folder = RunDirectory::new(folder);
     [folder.model_file(), folder.checkpoint_file()].map(|path| files::read(&path).unwrap())
 }
 
@@ -128,7 +158,7 @@ fn a_disk_that_stays_broken_ends_the_training_and_keeps_the_last_checkpoint() {
     for n in (0..operations).step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
         let folder = tempfile::tempdir().unwrap();
         faults::fail(folder.path(), move |operation| operation >= n);
-        let result = run(&job(long(), Some(RunFolder::new(folder.path()))));
+        let result = run(&job(long(), Some(RunDirectory::new(folder.path()))));
         let Err(error) = result else {
             // Which checkpoints are written depends on how long each takes.
             assert!(faults::count(folder.path()) <= n, "operation {n} failed, and nobody said so");
@@ -146,8 +176,8 @@ fn a_disk_that_stays_broken_ends_the_training_and_keeps_the_last_checkpoint() {
 #[test]
 fn parts_of_a_batch_add_up_to_it() {
     let losses = |micro_batch: Option<usize>| {
-        let settings = Settings { micro_batch: micro_batch.map(Amount::Of), ..settings() };
-        let outcome = run(&job(settings, None)).unwrap();
+        let micro_batch = micro_batch.unwrap_or(4);
+        let outcome = run(&job(Learning { micro_batch, ..learning() }, None)).unwrap();
         let history = outcome.state.history.into_iter();
         history.map(|epoch| [epoch.train_loss, epoch.val_loss]).collect::<Vec<_>>().concat()
     };
@@ -161,11 +191,14 @@ fn parts_of_a_batch_add_up_to_it() {
 
 #[test]
 fn a_training_that_diverges_goes_back_with_a_lower_rate_or_stops() {
-    let wild = |on_nan| Settings { lr: Some(1e3), epochs: 6, on_nan, warmup: 0.0, ..settings() };
+    let wild = |on_divergence| {
+        let schedule = Schedule { peak: 1e3, warmup: 0.0, ..of(6).schedule };
+        Learning { schedule, on_divergence, ..learning() }
+    };
     let error = run(&job(wild(OnDivergence::Stop), None)).unwrap_err();
     assert!(error.hint.as_ref().unwrap().contains("--on-nan rollback"), "{error:?}");
     let folder = tempfile::tempdir().unwrap();
-    match run(&job(wild(OnDivergence::Rollback), Some(RunFolder::new(folder.path())))) {
+    match run(&job(wild(OnDivergence::Rollback), Some(RunDirectory::new(folder.path())))) {
         Ok(outcome) => {
             let state = outcome.state;
             assert!(state.rollbacks > 0);

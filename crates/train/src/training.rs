@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE};
 use crate::job::Job;
-use crate::snapshot::{Point, Saved, Snapshot};
-use crate::state::State;
 use crate::optimizer::Optimizer;
 use crate::recipe::OnDivergence;
 use crate::schedule::Schedule;
+use crate::snapshot::{Point, Saved, Snapshot};
+use crate::state::State;
 use crate::task::Task;
 use tinderbox_base::Event;
 use tinderbox_base::Events;

@@ -2,6 +2,7 @@
 //! epoch's order, purpose).
 
 mod mix;
+mod operation;
 mod pairs;
 mod policy;
 #[cfg(test)]

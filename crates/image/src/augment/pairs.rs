@@ -2,8 +2,8 @@
 //! from Data", 2019, appendix), each with its probability and its strength of 9, as torchvision
 //! lists them. Operations that have no strength are given 0.
 
-use super::policy::Operation;
-use super::policy::Operation::{
+use super::operation::Operation;
+use super::operation::Operation::{
     AutoContrast, Brightness, Color, Contrast, Equalize, Invert, Posterize, Rotate, Sharpness,
     ShearX, ShearY, Solarize, TranslateX, TranslateY,
 };

@@ -3,8 +3,9 @@
 use tinderbox_kernels::photo::{Image, Scratch};
 
 use super::mix::{cutmix, mixup};
+use super::operation::{Level, Most, Operation, operate};
 use super::pairs;
-use super::policy::{CHOICE, Level, Most, Operation, operate};
+use super::policy::CHOICE;
 
 /// The fields of all lines of one kind, without it.
 fn lines(kind: &str) -> Vec<Vec<&'static str>> {

@@ -5,7 +5,7 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::fused::Prepared;
+use super::prepared::Prepared;
 use crate::forward_context::ForwardContext;
 
 /// An activation.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Prediction;
+use super::prediction::Prediction;
 
 /// Figures of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,7 +108,8 @@ fn calibration_error(predictions: &[Prediction]) -> f64 {
     let mut bins = [(0.0, 0usize); BINS];
     for prediction in predictions {
         // Bins are open at their lower end: confidence 1 is in the last.
-        let bin = ((f64::from(prediction.confidence) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+        let bin =
+            ((f64::from(prediction.confidence) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
         let hit = f64::from(u8::from(prediction.predicted == prediction.truth));
         bins[bin].0 += hit - f64::from(prediction.confidence);
         bins[bin].1 += 1;

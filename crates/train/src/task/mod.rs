@@ -1,6 +1,7 @@
 //! What is learned: how labels become targets, what the loss is, and which score decides.
 
 mod metrics;
+mod prediction;
 mod single_label;
 
 use std::fmt::Debug;
@@ -12,7 +13,8 @@ use tinderbox_data::{Label, Labels};
 use tinderbox_nn::Kernels;
 
 pub use metrics::{ClassScores, Scores, confusion, wilson};
-pub use single_label::{Prediction, SingleLabel, probabilities};
+pub use prediction::{Prediction, probabilities};
+pub use single_label::SingleLabel;
 
 /// What is learned. The loop, the checkpoint and the evaluation know nothing else of labels.
 pub trait Task: Clone + Send + Sync + 'static {

@@ -95,7 +95,13 @@ fn layer_weights(options: Options, layer: &LayerShape, x: &[f32], dy: &[f32]) ->
     }
 }
 
-fn layer_data(options: Options, layer: &LayerShape, dy: &[f32], weight: &[f32], len: usize) -> Vec<f32> {
+fn layer_data(
+    options: Options,
+    layer: &LayerShape,
+    dy: &[f32],
+    weight: &[f32],
+    len: usize,
+) -> Vec<f32> {
     let mut dx = buffer::arbitrary(len);
     match layer {
         LayerShape::Conv(shape) => conv::backward_data(options, shape, dy, weight, &mut dx),

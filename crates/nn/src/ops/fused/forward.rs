@@ -13,13 +13,14 @@ use tinderbox_kernels::{Options, buffer, norm};
 
 use super::inputs::{BlockInputs, Norm};
 use super::layer::{LayerShape, LayerSpec};
-use super::prepared::{How, Prepared};
-use super::recompute::{Input, Known, Normalised};
+use super::recompute::{Input, Normalised};
 use super::tensor::{
     channels_first, channels_last, contiguous, dims, from_channels_last, in_order,
     is_channels_last, turn_rows, view,
 };
+use crate::known::Known;
 use crate::ops::parts::Pool;
+use crate::ops::prepared::{How, Prepared};
 
 /// What a block computes.
 #[derive(Clone, Debug)]
@@ -118,7 +119,7 @@ pub(super) fn forward(inputs: BlockInputs<Flex>, spec: &BlockSpec, keep: Keep) -
             let turned = match kept {
                 Some(kept) => {
                     let [_, c, h, w] = input;
-                    kept.get(&inputs, How::Turned([c, h, w]), turn).values.0.clone()
+                    kept.get(inputs.made_of(), How::Turned([c, h, w]), turn).values.0.clone()
                 }
                 None => turn().0,
             };
@@ -236,7 +237,7 @@ impl Block<'_> {
         };
         let prepared = match (&self.spec.prepared, self.layer) {
             (Some(prepared), LayerShape::Conv(_)) if !self.keep => {
-                Some(prepared.get(self.inputs, how, make))
+                Some(prepared.get(self.inputs.made_of(), how, make))
             }
             _ => None,
         };
@@ -334,7 +335,14 @@ impl Block<'_> {
             None => (z, None),
             Some(Pool::GlobalAverage) => {
                 let mut y = buffer::arbitrary(n * channels);
-                pool::global_average_forward(self.options.isa, n, h * w, channels, z.storage(), &mut y);
+                pool::global_average_forward(
+                    self.options.isa,
+                    n,
+                    h * w,
+                    channels,
+                    z.storage(),
+                    &mut y,
+                );
                 let saved = SavedPool::GlobalAverage { n, pixels: h * w, channels };
                 (from_channels_last(y, [n, channels, 1, 1]), Some(saved))
             }

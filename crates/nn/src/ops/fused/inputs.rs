@@ -111,6 +111,12 @@ impl<B: Backend> BlockInputs<B> {
         [Some(&self.x), Some(&self.weight), self.bias.get(), gamma, beta, self.add.get()]
     }
 
+    /// What the layer's weights are made of, the norm folded in.
+    pub(super) fn made_of(&self) -> [Option<&FloatTensor<B>>; 6] {
+        let [gamma, beta, mean, variance] = self.norm.parts();
+        [Some(&self.weight), self.bias.get(), gamma, beta, mean, variance]
+    }
+
     /// The same tensors for another backend.
     pub(super) fn map<C: Backend>(
         self,

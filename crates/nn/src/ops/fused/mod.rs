@@ -11,7 +11,6 @@ mod forward;
 mod inputs;
 mod layer;
 mod loss;
-mod prepared;
 mod recompute;
 mod tensor;
 #[cfg(test)]
@@ -21,6 +20,4 @@ mod update;
 pub(super) use block::block;
 pub use dropout::dropout;
 pub use loss::cross_entropy;
-pub use prepared::Prepared;
-pub(crate) use recompute::Known;
 pub use update::{adam, sgd, sum_of_squares};

@@ -5,10 +5,8 @@
 //! of the graph, and shares what the first block keeps. That is nearly half of the memory of a
 //! network whose every convolution has a norm.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
-use burn::backend::autodiff::NodeId;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::Activation;
 use tinderbox_kernels::{Isa, buffer, norm};
@@ -57,24 +55,5 @@ impl Input {
             Self::Kept(tensor) => tensor,
             Self::Recomputed(normalised) => normalised.output(isa, None),
         }
-    }
-}
-
-/// What the outputs of nodes follow from, within one forward pass. What is pointed at lives in the
-/// graph: its buffers are freed with that. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Known(Arc<Mutex<HashMap<NodeId, Weak<Normalised>>>>);
-
-impl Known {
-    /// Notes that the output of `node` is `normalised.output(_, None)`.
-    pub(super) fn note(&self, node: NodeId, normalised: &Arc<Normalised>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(node, Arc::downgrade(normalised));
-    }
-
-    /// What the output of `node` follows from, if that is known.
-    pub(super) fn find(&self, node: NodeId) -> Option<Arc<Normalised>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&node)?.upgrade()
     }
 }

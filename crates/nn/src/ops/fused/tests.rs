@@ -5,11 +5,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Prepared;
+use crate::context::Context;
 #[cfg(feature = "ndarray")]
 use crate::device::{Request, choose};
-use crate::context::Context;
 use crate::forward_context::ForwardContext;
+use crate::ops::Prepared;
 use crate::ops::composed::composed;
 use crate::ops::parts::{Activation, Layer, Pool, Tail};
 use tinderbox_base::draw::{Draw, Purpose};
@@ -252,11 +252,7 @@ fn a_chain_of_blocks_keeps_its_gradients_through_both_layouts() {
         let second = conv_case(device, Sizes { channels: [20, 8], ..PLAIN });
         let dense = linear(8 * 6 * 5, 4, device);
         let pool = Some(Pool::Max { kernel: 2, stride: 2, padding: 0 });
-        let tail = |pool| Tail {
-            activation: Some(Activation::Relu),
-            pool,
-            ..Tail::default()
-        };
+        let tail = |pool| Tail { activation: Some(Activation::Relu), pool, ..Tail::default() };
         let context = training();
         let y = run(first.layer(), first.x.clone(), tail(None), &context);
         // An operator of burn in between, on a tensor whose channels are last in memory.

@@ -2,11 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use tinderbox_kernels::conv::Memo;
-
-use super::inputs::BlockInputs;
 
 /// Where a layer keeps its weights in the form that the kernels want, if a block gets one with it.
 /// Clones share it. It notices when the weights have changed.
@@ -15,7 +12,7 @@ pub struct Prepared(Arc<Mutex<Option<Arc<Weights>>>>);
 
 /// What is made of a layer's weights, besides the form that the kernels multiply with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum How {
+pub(in crate::ops) enum How {
     /// Nothing.
     Plain,
     /// The norm is folded in, with this added to its variance.
@@ -26,8 +23,8 @@ pub(super) enum How {
 
 /// Weights that the kernels multiply with, and what they were made of.
 #[derive(Debug)]
-pub(super) struct Weights {
-    /// Held on to, so that their memory is neither used for others nor written to.
+pub(in crate::ops) struct Weights {
+    /// Kept alive: that stops their memory being reused, so an address identifies the weights.
     made_of: [Option<FlexTensor>; 6],
     how: How,
     /// Weights, and the bias where it is another than the layer's.
@@ -36,16 +33,13 @@ pub(super) struct Weights {
 }
 
 impl Prepared {
-    /// What was made of these inputs, or is made now.
-    pub(super) fn get(
+    /// What was made of these weights, or is made now.
+    pub(in crate::ops) fn get(
         &self,
-        inputs: &BlockInputs<Flex>,
+        made_of: [Option<&FlexTensor>; 6],
         how: How,
         make: impl FnOnce() -> (FlexTensor, Vec<f32>),
     ) -> Arc<Weights> {
-        let BlockInputs { x: _, add: _, weight, bias, norm } = inputs;
-        let [gamma, beta, mean, variance] = norm.parts();
-        let made_of = [Some(weight), bias.get(), gamma, beta, mean, variance];
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = &*kept
             && kept.how == how
@@ -61,7 +55,7 @@ impl Prepared {
     }
 
     /// Lets go of what is kept, before the weights change.
-    pub(super) fn clear(&self) {
+    pub(in crate::ops) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

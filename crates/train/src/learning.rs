@@ -1,0 +1,24 @@
+//! How a network learns, decided.
+
+use crate::optimizer::Rule;
+use crate::recipe::OnDivergence;
+use crate::schedule::Schedule;
+
+/// How a network learns.
+#[derive(Clone, Debug)]
+pub struct Learning {
+    /// The seed of every random draw.
+    pub seed: u64,
+    /// Images in a step.
+    pub batch: usize,
+    /// Images whose gradients are computed at once.
+    pub micro_batch: usize,
+    /// The learning rate of each step, and how many there are.
+    pub schedule: Schedule,
+    /// The update rule.
+    pub rule: Rule,
+    /// Epochs without a better validation after which training stops; 0 for never.
+    pub patience: usize,
+    /// What a divergence ends in.
+    pub on_divergence: OnDivergence,
+}

@@ -157,7 +157,7 @@ impl<'a, M: Classifier> Keeper<'a, M> {
 
     fn is_due(&self, step: usize, epoch_ended: bool) -> bool {
         let since = self.last.seconds();
-        match self.job.plan.settings.checkpoint_every {
+        match self.job.plan.settings.run.checkpoint_every {
             Interval::Steps(steps) => step >= self.last_step + steps,
             Interval::Time(time) => since >= time.as_secs_f64(),
             Interval::Auto => {

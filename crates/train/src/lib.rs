@@ -38,7 +38,8 @@ pub use package::{Package, fill, locate, locate_run};
 pub use predictions::{Answer, answer, answer_split};
 pub use predictor::{Predictor, Ranked};
 pub use recipe::{
-    ClassWeights, OnDivergence, OptimizerKind, Plan, ScheduleKind, Settings, compute_threads,
+    ClassWeights, OnDivergence, OptimizerKind, Plan, RunSpec, ScheduleKind, Settings, TaskSpec,
+    TrainSpec,
 };
 pub use rescue::Rescue;
 pub use run::train;

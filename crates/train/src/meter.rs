@@ -24,7 +24,7 @@ impl Meter {
     pub(super) fn start(plan: &Plan, step: usize) -> Self {
         let now = Stopwatch::start();
         Self {
-            epochs: plan.settings.epochs,
+            epochs: plan.settings.train.epochs,
             steps: plan.steps_per_epoch,
             all: plan.total_steps(),
             first: step,

@@ -48,10 +48,10 @@ impl Optimizer {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         Self {
-            kind: settings.optimizer,
-            momentum: settings.momentum,
-            weight_decay: settings.weight_decay,
-            clip: settings.clip,
+            kind: settings.train.optimizer,
+            momentum: settings.train.momentum,
+            weight_decay: settings.train.weight_decay,
+            clip: settings.train.clip,
             steps: 0,
             moments: Vec::new(),
         }
@@ -255,9 +255,11 @@ mod tests {
     use burn::tensor::{Device, Distribution};
 
     use super::*;
+    use crate::TrainSpec;
 
     fn rule(kind: OptimizerKind) -> Optimizer {
-        let settings = Settings { optimizer: kind, weight_decay: 0.1, ..Settings::default() };
+        let train = TrainSpec { optimizer: kind, weight_decay: 0.1, ..TrainSpec::default() };
+        let settings = Settings { train, ..Settings::default() };
         Optimizer { moments: vec![None], ..Optimizer::new(&settings) }
     }
 

@@ -35,12 +35,13 @@ pub fn train<M: Classifier>(
 ) -> Result<Outcome<M>> {
     let Job { plan, device, .. } = job;
     let targets = Targets {
-        smoothing: plan.settings.label_smoothing,
+        smoothing: plan.settings.task.label_smoothing,
         class_weights: plan.class_weights.clone(),
     };
     let input = plan.preprocessing.input();
     let autodiff = device.clone().autodiff();
-    let bad = BadWatch::new(plan.settings.max_bad, job.train.samples.len() + job.val.samples.len());
+    let bad =
+        BadWatch::new(plan.settings.data.max_bad, job.train.samples.len() + job.val.samples.len());
     let is_saved = from.is_some();
     let mut run = Training::start(model, from, job)?;
     let first = run.state.step;
@@ -49,7 +50,9 @@ pub fn train<M: Classifier>(
     let mut meter = Meter::start(plan, first);
     let stop = |state: &State| match job.signals.pending() {
         Some(signal) => Some(End::Signal(signal)),
-        None => plan.settings.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked),
+        None => {
+            plan.settings.run.stop_after.filter(|&last| state.step >= last).map(|_| End::AsAsked)
+        }
     };
     let mut end = stop(&run.state);
     // What the data or the device failed with: the last complete step is saved before it ends all.
@@ -74,7 +77,7 @@ pub fn train<M: Classifier>(
                 break 'training;
             }
             let rate = run.rate(plan);
-            let pass = Pass::training(plan.settings.seed, run.state.step);
+            let pass = Pass::training(plan.settings.train.seed, run.state.step);
             let (images, labels, targets) = (batch.images, batch.labels.as_slice(), &targets);
             let (own, micro_batch, device) = (batch.own, plan.micro_batch, &autodiff);
             let input =
@@ -127,7 +130,7 @@ pub fn train<M: Classifier>(
     let end = end.unwrap_or(End::Finished);
     if let End::Signal(signal) = end {
         out.event(&Event::Interrupted { signal, step: run.state.step })?;
-    } else if end == End::Finished && run.state.history.len() < plan.settings.epochs {
+    } else if end == End::Finished && run.state.history.len() < plan.settings.train.epochs {
         let (epoch, best_epoch) = (run.state.history.len(), run.state.best_epoch);
         out.event(&Event::StoppedEarly { epoch, best_epoch })?;
     }
@@ -158,6 +161,6 @@ fn waits(seconds: u64, job: &Job, out: &mut impl Events) -> bool {
 
 /// Whether a step is compared with the CPU's: the `first` of this process, and every so many.
 fn is_audited(plan: &Plan, step: usize, first: usize) -> bool {
-    let every = plan.settings.audit_every;
+    let every = plan.settings.run.audit_every;
     step == first || (every > 0 && step.is_multiple_of(every))
 }

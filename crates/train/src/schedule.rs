@@ -6,16 +6,17 @@ use crate::{Plan, ScheduleKind};
 /// steps that are left.
 #[must_use]
 pub fn learning_rate(plan: &Plan, step: usize) -> f64 {
-    let peak = plan.settings.learning_rate();
+    let peak = plan.settings.train.learning_rate();
     let total = plan.total_steps() as f64;
     // A warm-up longer than a third of a short training would leave little of it.
-    let warmup = (plan.settings.warmup * plan.steps_per_epoch as f64).min(total / 3.0).round();
+    let warmup =
+        (plan.settings.train.warmup * plan.steps_per_epoch as f64).min(total / 3.0).round();
     let step = step as f64;
     if step < warmup {
         return peak * (step + 1.0) / (warmup + 1.0);
     }
     let progress = (step - warmup) / (total - warmup).max(1.0);
-    match plan.settings.schedule {
+    match plan.settings.train.schedule {
         ScheduleKind::Constant => peak,
         ScheduleKind::Cosine => {
             peak * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
@@ -31,11 +32,12 @@ pub fn learning_rate(plan: &Plan, step: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Settings;
+    use crate::{Settings, TrainSpec};
 
     fn plan(schedule: ScheduleKind, warmup: f64) -> Plan {
-        let settings =
-            Settings { schedule, warmup, lr: Some(1.0), epochs: 10, ..Settings::default() };
+        let train =
+            TrainSpec { schedule, warmup, lr: Some(1.0), epochs: 10, ..TrainSpec::default() };
+        let settings = Settings { train, ..Settings::default() };
         Plan::sample(settings)
     }
 

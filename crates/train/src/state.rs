@@ -139,7 +139,7 @@ impl State {
     #[must_use]
     pub fn goes_on(&self, plan: &Plan) -> bool {
         let epochs = self.history.len();
-        epochs < plan.settings.epochs && !self.is_exhausted(plan.settings.patience)
+        epochs < plan.settings.train.epochs && !self.is_exhausted(plan.settings.train.patience)
     }
 
     /// Whether the epoch in progress has steps left. Where it has none, its validation is due.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use burn::tensor::Device;
 
 use crate::{End, Job, Outcome, RunFolder, Saved, train};
-use crate::{OnDivergence, Plan, Settings};
+use crate::{OnDivergence, Plan, Settings, TrainSpec};
 use tinderbox_base::Silent;
 use tinderbox_base::faults;
 use tinderbox_base::settings::{Amount, Interval};
@@ -45,13 +45,12 @@ fn preprocessing() -> Preprocessing {
 }
 
 fn settings() -> Settings {
-    Settings {
-        epochs: 3,
-        batch: Amount::Of(4),
-        checkpoint_every: Interval::Steps(2),
-        on_nan: OnDivergence::Rollback,
-        ..Settings::default()
-    }
+    let mut settings = Settings::default();
+    settings.train.epochs = 3;
+    settings.train.batch = Amount::Of(4);
+    settings.train.on_nan = OnDivergence::Rollback;
+    settings.run.checkpoint_every = Interval::Steps(2);
+    settings
 }
 
 fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
@@ -62,7 +61,11 @@ fn job(settings: Settings, folder: Option<RunFolder>) -> Job {
         classes: (0..CLASSES).map(|class| class.to_string()).collect(),
         class_weights: vec![1.0; CLASSES],
         batch: 4,
-        micro_batch: settings.micro_batch.and_then(Amount::number).map_or(4, |most| most.min(4)),
+        micro_batch: settings
+            .train
+            .micro_batch
+            .and_then(Amount::number)
+            .map_or(4, |most| most.min(4)),
         steps_per_epoch: IMAGES.div_ceil(4),
         ..Plan::sample(settings)
     };
@@ -82,7 +85,9 @@ fn go_on(from: Option<Saved>, job: &Job) -> Result<Outcome<Network>> {
 
 /// Enough epochs for many checkpoints, however long writing one takes.
 fn long() -> Settings {
-    Settings { epochs: 20, ..settings() }
+    let mut settings = settings();
+    settings.train.epochs = 20;
+    settings
 }
 
 /// Goes on with what is in the folder, to the end.
@@ -146,7 +151,8 @@ fn a_disk_that_stays_broken_ends_the_training_and_keeps_the_last_checkpoint() {
 #[test]
 fn parts_of_a_batch_add_up_to_it() {
     let losses = |micro_batch: Option<usize>| {
-        let settings = Settings { micro_batch: micro_batch.map(Amount::Of), ..settings() };
+        let mut settings = settings();
+        settings.train.micro_batch = micro_batch.map(Amount::Of);
         let outcome = run(&job(settings, None)).unwrap();
         let history = outcome.state.history.into_iter();
         history.map(|epoch| [epoch.train_loss, epoch.val_loss]).collect::<Vec<_>>().concat()
@@ -161,7 +167,12 @@ fn parts_of_a_batch_add_up_to_it() {
 
 #[test]
 fn a_training_that_diverges_goes_back_with_a_lower_rate_or_stops() {
-    let wild = |on_nan| Settings { lr: Some(1e3), epochs: 6, on_nan, warmup: 0.0, ..settings() };
+    let wild = |on_nan| {
+        let mut settings = settings();
+        let wild = TrainSpec { lr: Some(1e3), epochs: 6, on_nan, warmup: 0.0, ..settings.train };
+        settings.train = wild;
+        settings
+    };
     let error = run(&job(wild(OnDivergence::Stop), None)).unwrap_err();
     assert!(error.hint.as_ref().unwrap().contains("--on-nan rollback"), "{error:?}");
     let folder = tempfile::tempdir().unwrap();

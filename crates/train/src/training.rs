@@ -38,7 +38,7 @@ impl<M: Classifier> Training<M> {
             let now = Point { model, optimizer, state: State::default() };
             Snapshot { now, best: None, good: None }
         };
-        let wants_good = job.plan.settings.on_nan == OnDivergence::Rollback;
+        let wants_good = job.plan.settings.train.on_nan == OnDivergence::Rollback;
         let good = good.or_else(|| Some(now.clone())).filter(|_| wants_good);
         let Point { model, optimizer, state } = now;
         Ok(Self { model: model.train(), optimizer, state, best, good })

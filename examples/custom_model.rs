@@ -62,10 +62,11 @@ impl Classifier for Custom {
 
 fn main() -> Result<()> {
     let epochs = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
-    let settings = Settings { epochs, ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.train.epochs = epochs;
     let folders = Folders::find(None, None, None);
-    let mut dataset = open(&settings.dataset, &folders, &settings.reading())?;
-    add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+    let mut dataset = open(&settings.data.dataset, &folders, &settings.data.reading())?;
+    add_missing_splits(&mut dataset, settings.data.val_fraction, settings.train.seed);
     let classes = dataset.classes.clone();
     let samples = |split| Samples::new(dataset.split(split).to_vec(), classes.len());
     let (train_samples, val_samples) = (samples(Split::Train), samples(Split::Val));
@@ -79,7 +80,7 @@ fn main() -> Result<()> {
         std: vec![1.0],
     };
     (preprocessing.mean, preprocessing.std) =
-        statistics(&train_samples, &preprocessing, settings.seed)?;
+        statistics(&train_samples, &preprocessing, settings.train.seed)?;
 
     let work = |samples: &std::sync::Arc<Samples>, seed| Work {
         samples: std::sync::Arc::clone(samples),
@@ -106,7 +107,7 @@ fn main() -> Result<()> {
         settings: settings.clone(),
     };
     let [train_work, val_work] =
-        [work(&train_samples, Some(settings.seed)), work(&val_samples, None)];
+        [work(&train_samples, Some(settings.train.seed)), work(&val_samples, None)];
     let job = Job { signals: Signals::listen()?, ..Job::new(plan, train_work, val_work, device) };
     let outcome = train(model, None, &job, &mut Reporter::new(Verbosity::Normal))?;
     if let Some((_, scores)) = outcome.best {

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use super::shared_args::{CheckFlags, ComputeFlags, ReadingFlags, SharedArgs};
 use super::train_args::TrainArgs;
-use crate::commands;
 use crate::commands::bench::Length;
 use crate::commands::predict::Form;
 use crate::commands::{bench, check, evaluate, fetch, models, predict};
 use crate::terminal::Verbosity;
-use tinderbox_data::{Format, Reading};
-use tinderbox_nn::Kernels;
+use tinderbox_data::DataSpec;
 
 /// Trains image classifiers on any machine: one small program, no Python
 ///
@@ -123,36 +122,7 @@ pub(super) struct CheckArgs {
     /// A data set's name or a path
     dataset: String,
     #[command(flatten)]
-    reading: ReadingArgs,
-    /// Share of the images that may fail to decode
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = 0.05,
-        env = "TINDERBOX_MAX_BAD",
-        hide_env = true
-    )]
-    max_bad: f64,
-}
-
-/// How a data set's files are read.
-#[derive(Debug, Args)]
-pub(super) struct ReadingArgs {
-    /// Form of the data set [default: what is there tells]
-    #[arg(
-        long,
-        value_name = "FORM",
-        value_parser = clap::builder::PossibleValuesParser::new(Format::NAMES),
-        env = "TINDERBOX_DATA_FORMAT",
-        hide_env = true
-    )]
-    data_format: Option<String>,
-    /// Columns of a table: path, label, split, group [default: by their usual names]
-    #[arg(long, value_name = "ROLE=NAME,...", env = "TINDERBOX_COLUMNS", hide_env = true)]
-    columns: Option<String>,
-    /// What stays in one split: a pattern in the path, as `(patient[0-9]+)`, or a column
-    #[arg(long, value_name = "PATTERN", env = "TINDERBOX_GROUP", hide_env = true)]
-    group: Option<String>,
+    data: SharedArgs<CheckFlags>,
 }
 
 #[derive(Debug, Args)]
@@ -194,31 +164,9 @@ pub(super) struct EvaluateArgs {
     #[arg(long)]
     allow_leak: bool,
     #[command(flatten)]
-    reading: ReadingArgs,
+    data: SharedArgs<ReadingFlags>,
     #[command(flatten)]
-    compute: Compute,
-}
-
-/// What computes: device, operations, threads.
-#[derive(Debug, Args)]
-pub(super) struct Compute {
-    /// auto, cpu, gpu, gpu:N or ndarray
-    #[arg(long, default_value = "auto", env = "TINDERBOX_DEVICE", hide_env = true)]
-    device: String,
-    /// Our own CPU kernels; to compare when something looks wrong, `direct` leaves out Winograd's
-    /// convolutions and `off` runs burn's operators
-    #[arg(
-        long,
-        value_name = "WHICH",
-        value_parser = Kernels::NAMES,
-        default_value = "on",
-        env = "TINDERBOX_KERNELS",
-        hide_env = true
-    )]
-    kernels: String,
-    /// Compute threads [default: the cores]
-    #[arg(long, value_name = "N", env = "TINDERBOX_THREADS", hide_env = true)]
-    threads: Option<usize>,
+    compute: SharedArgs<ComputeFlags>,
 }
 
 #[derive(Debug, Args)]
@@ -238,7 +186,7 @@ pub(super) struct PredictArgs {
     #[arg(long, value_name = "FILE")]
     mosaic: Option<PathBuf>,
     #[command(flatten)]
-    compute: Compute,
+    compute: SharedArgs<ComputeFlags>,
 }
 
 #[derive(Debug, Args)]
@@ -290,29 +238,13 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "PHASE")]
     only: Option<Phase>,
     #[command(flatten)]
-    compute: Compute,
-}
-
-impl From<Compute> for commands::Compute {
-    fn from(args: Compute) -> Self {
-        let Compute { device, kernels, threads } = args;
-        // The parser has let one of the names through.
-        let kernels = Kernels::named(&kernels).unwrap_or(Kernels::On);
-        Self { device, kernels, threads }
-    }
-}
-
-impl From<ReadingArgs> for Reading {
-    fn from(args: ReadingArgs) -> Self {
-        let ReadingArgs { data_format, columns, group } = args;
-        Self { format: data_format.as_deref().and_then(Format::named), columns, group }
-    }
+    compute: SharedArgs<ComputeFlags>,
 }
 
 impl From<CheckArgs> for check::Options {
     fn from(args: CheckArgs) -> Self {
-        let CheckArgs { dataset, reading, max_bad } = args;
-        Self { dataset, reading: reading.into(), max_bad }
+        let CheckArgs { dataset, data } = args;
+        Self { data: DataSpec { dataset, ..data.0 } }
     }
 }
 
@@ -325,9 +257,8 @@ impl From<FetchArgs> for fetch::Options {
 
 impl From<EvaluateArgs> for evaluate::Options {
     fn from(args: EvaluateArgs) -> Self {
-        let EvaluateArgs { run, dataset, split, allow_leak, reading, compute } = args;
-        let (reading, compute) = (reading.into(), compute.into());
-        Self { run, dataset, split, allow_leak, reading, compute }
+        let EvaluateArgs { run, dataset, split, allow_leak, data, compute } = args;
+        Self { run, dataset, split, allow_leak, reading: data.0.reading(), compute: compute.0 }
     }
 }
 
@@ -335,7 +266,7 @@ impl From<PredictArgs> for predict::Options {
     fn from(args: PredictArgs) -> Self {
         let PredictArgs { run, paths, top, csv, mosaic, compute } = args;
         let form = if csv { Form::Csv } else { Form::Table };
-        Self { run, paths, top, form, mosaic, compute: compute.into() }
+        Self { run, paths, top, form, mosaic, compute: compute.0 }
     }
 }
 
@@ -355,6 +286,6 @@ impl From<BenchArgs> for bench::Options {
             Phase::Training => bench::Phase::Training,
             Phase::Inference => bench::Phase::Inference,
         });
-        Self { model, size, channels, classes, batch, length, only, compute: compute.into() }
+        Self { model, size, channels, classes, batch, length, only, compute: compute.0 }
     }
 }

@@ -1,6 +1,7 @@
 //! Flags, help, completions, and the one place that prints errors and decides the exit code.
 
 mod args;
+mod shared_args;
 mod train_args;
 
 use std::io::Write;

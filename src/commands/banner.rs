@@ -7,7 +7,7 @@ use super::plan::{describe, describe_balance};
 use super::resume::Change;
 use super::run_directory::Places;
 use super::train::Session;
-use crate::settings::write;
+use crate::settings::{effective, write};
 use crate::terminal::Reporter;
 use tinderbox_base::env::timestamp;
 use tinderbox_base::log::Log;
@@ -16,6 +16,7 @@ use tinderbox_base::{Error, Result, files};
 use tinderbox_base::{Event, Events};
 use tinderbox_nn::Shapes;
 use tinderbox_nn::kernels;
+use tinderbox_train::State;
 
 impl Session<'_> {
     /// The head of the output: what is trained on what, where, and how that was chosen.
@@ -40,7 +41,7 @@ impl Session<'_> {
         let device = format!(
             "{}{operators}, {}",
             self.device.description,
-            plural(self.plan.settings.compute_threads(), "thread", "threads")
+            plural(self.plan.settings.run.compute_threads(), "thread", "threads")
         );
         let rows = [
             (self.dataset.name.as_str(), describe(&self.dataset, &self.plan), place),
@@ -74,9 +75,8 @@ impl Session<'_> {
 
     /// Where a run that goes on does so.
     fn start_of_run(&self) -> String {
-        let Some(resumed) = &self.resumed else { return String::new() };
-        let state = resumed.saved.as_ref().map(|saved| &saved.state);
-        match state {
+        match self.saved_state() {
+            None if self.resumed.is_none() => String::new(),
             None => "resumed from its start: there is no checkpoint".to_owned(),
             Some(state) => format!(
                 "resumed after step {} of {}, {}",
@@ -87,14 +87,52 @@ impl Session<'_> {
         }
     }
 
-    /// What computes.
+    /// What computes, as a resume compares it.
     pub(super) fn device_record(&self) -> Table {
         Table::from_iter([
             ("device".to_owned(), self.device.name.clone().into()),
             ("device-description".to_owned(), self.device.description.clone().into()),
-            ("threads".to_owned(), (self.plan.settings.compute_threads() as i64).into()),
-            ("loader-threads".to_owned(), (self.plan.loader_threads as i64).into()),
         ])
+    }
+
+    /// How the run is done: by which program, on what, when, and what became of `auto`. `changes` are
+    /// those of a run that goes on.
+    fn run_record(&self, places: &Places, device: Table, changes: &[String]) -> Result<Table> {
+        let now = || toml::Value::from(timestamp());
+        let older = self.resumed.as_ref().map(|run| &run.record);
+        let kept = |key: &str| older.and_then(|record| record.get(key)).cloned();
+        let augmentation = Table::try_from(self.plan.augmentation)
+            .map_err(|cause| Error::failed("cannot write the augmentation").cause(cause))?;
+        let mut record = Table::from_iter([
+            ("started".to_owned(), kept("started").unwrap_or_else(now)),
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").into()),
+            ("run".to_owned(), places.name.clone().into()),
+            ("batch".to_owned(), (self.plan.batch as i64).into()),
+            ("micro-batch".to_owned(), (self.plan.micro_batch as i64).into()),
+            ("augmentation".to_owned(), augmentation.into()),
+        ]);
+        record.extend(device);
+        let mut resumed = match kept("resumed") {
+            Some(toml::Value::Array(times)) => times,
+            _ => Vec::new(),
+        };
+        if let Some(state) = self.saved_state() {
+            let time = Table::from_iter([
+                ("at".to_owned(), now()),
+                ("step".to_owned(), (state.step as i64).into()),
+                ("changes".to_owned(), changes.to_vec().into()),
+            ]);
+            resumed.push(time.into());
+        }
+        if !resumed.is_empty() {
+            record.insert("resumed".to_owned(), resumed.into());
+        }
+        Ok(record)
+    }
+
+    /// The state that a run goes on from; none for a new one and for one without a checkpoint.
+    fn saved_state(&self) -> Option<&State> {
+        self.resumed.as_ref()?.saved.as_ref().map(|saved| &saved.state)
     }
 
     /// Writes `dataset.lock` with the contents that are known by now.
@@ -117,43 +155,14 @@ impl Session<'_> {
         out: &mut Reporter,
     ) -> Result<()> {
         let folder = places.models.path();
-        let now = || toml::Value::from(timestamp());
-        let mut record = match &self.resumed {
-            Some(run) => run.record.clone(),
-            None => Table::from_iter([("started".to_owned(), now())]),
-        };
-        record.extend([
-            ("version".to_owned(), env!("CARGO_PKG_VERSION").into()),
-            ("run".to_owned(), places.name.clone().into()),
-            ("model".to_owned(), self.plan.model.clone().into()),
-            ("batch".to_owned(), (self.plan.batch as i64).into()),
-            ("micro-batch".to_owned(), (self.plan.micro_batch as i64).into()),
-        ]);
-        record.extend(device);
-        let augmentation = toml::Table::try_from(self.plan.augmentation)
-            .map_err(|cause| Error::failed("cannot write the augmentation").cause(cause))?;
-        record.insert("augmentation".to_owned(), augmentation.into());
-        let state =
-            self.resumed.as_ref().and_then(|run| run.saved.as_ref()).map(|saved| &saved.state);
         let changes = change.map(|change| change.changes).unwrap_or_default();
-        if let (Some(state), Some(times)) = (
-            state,
-            record
-                .entry("resumed")
-                .or_insert_with(|| Vec::<toml::Value>::new().into())
-                .as_array_mut(),
-        ) {
-            let time = Table::from_iter([
-                ("at".to_owned(), now()),
-                ("step".to_owned(), (state.step as i64).into()),
-                ("changes".to_owned(), changes.clone().into()),
-            ]);
-            times.push(time.into());
-        }
-        files::replace(&folder.join("run.toml"), write(&self.resolved, &record)?.as_bytes())?;
+        let record = self.run_record(places, device, &changes)?;
+        let effective = effective(&self.plan, &self.dataset, &self.device.name, &places.name)?;
+        let text = write(&self.resolved, &effective, &record)?;
+        files::replace(&folder.join("run.toml"), text.as_bytes())?;
         self.keep_lock(places)?;
         let log = folder.join("events.jsonl");
-        if let Some(state) = state {
+        if let Some(state) = self.saved_state() {
             out.log_to(Log::resume(&log)?);
             out.event(&Event::Resumed { step: state.step, epoch: state.history.len(), changes })?;
         } else {

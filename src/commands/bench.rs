@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::plan::check_batch;
-use super::{Compute, Context, output};
+use super::{Context, choose, output};
 use burn::module::Module;
 use burn::tensor::Device;
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_base::env::{Stopwatch, peak_memory};
-use tinderbox_base::settings::check_range;
+use tinderbox_base::settings::{Spec, check_range};
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, median};
 use tinderbox_nn::Kernels;
@@ -17,7 +17,7 @@ use tinderbox_nn::threads::with_threads;
 use tinderbox_nn::{Network, Pass, spec};
 use tinderbox_train::Optimizer;
 use tinderbox_train::answer;
-use tinderbox_train::{Settings, compute_threads};
+use tinderbox_train::{RunSpec, Settings};
 use tinderbox_train::{StepInput, Targets, step};
 
 /// What is measured.
@@ -37,8 +37,8 @@ pub struct Options {
     pub length: Length,
     /// What is measured; both where not given.
     pub only: Option<Phase>,
-    /// What computes.
-    pub compute: Compute,
+    /// What computes: its device, kernels and threads.
+    pub compute: RunSpec,
 }
 
 /// How long is measured.
@@ -88,7 +88,8 @@ struct Figures {
 /// # Errors
 /// If a value makes no sense, or there is no such model or device.
 pub fn run(context: &Context, options: Options) -> Result<()> {
-    let threads = compute_threads(options.compute.threads)?;
+    options.compute.check()?;
+    let threads = options.compute.compute_threads();
     check_range("size", options.size, 1, 4096)?;
     check_range("channels", options.channels, 1, 4096)?;
     check_range("classes", options.classes, 1, 1 << 20)?;
@@ -98,7 +99,7 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
         Length::Seconds(seconds) => check_seconds(seconds)?,
     }
     check_batch(options.batch, [options.channels, options.size, options.size])?;
-    let chosen = options.compute.choose()?;
+    let chosen = choose(&options.compute.device, options.compute.kernels)?;
     let figures = with_threads(threads, || measure(&options, threads, &chosen))??;
     if context.json {
         return output::print_json(&figures);

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::Context;
 use super::output::{Rows, print, print_json};
 use crate::terminal::Counter;
+use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{percent, plural, printable, thousands};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data as data;
-use tinderbox_data::Reading;
-use tinderbox_data::{Dataset, Findings, Sample, Split, inspect, load};
+use tinderbox_data::{DataSpec, Dataset, Findings, Sample, Split, inspect, load};
 use tinderbox_image::{Want, thumbnail};
 use tinderbox_report as report;
 use tinderbox_report::Pair;
@@ -19,12 +19,8 @@ use tinderbox_report::Pair;
 /// What is checked, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// A data set's name or a path.
-    pub dataset: String,
-    /// How its files are read.
-    pub reading: Reading,
-    /// The share of the images that may fail to decode.
-    pub max_bad: f64,
+    /// The data set, how its files are read, and the share of them that may fail to decode.
+    pub data: DataSpec,
 }
 
 /// Examples of each kind that are named; `--verbose` and `--json` name all.
@@ -49,13 +45,13 @@ struct Line {
 /// # Errors
 /// If the data set cannot be read, or something would spoil a training.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
-    options.reading.check()?;
-    let dataset = data::open(&options.dataset, &context.folders, &options.reading)?;
+    options.data.check()?;
+    let dataset = data::open(&options.data.dataset, &context.folders, &options.data.reading())?;
     let counter = Counter::start(context.verbosity, "checking", dataset.len());
     let findings = inspect(&dataset, |done| counter.at(done));
     counter.finish();
     let samples: Vec<&Sample> = dataset.samples().collect();
-    let lines = lines(&dataset, &samples, &findings, options.max_bad);
+    let lines = lines(&dataset, &samples, &findings, options.data.max_bad);
     let picture = draw(context, &dataset, &samples, &findings)?;
     let kept = data::keep_together(&context.folders, &dataset, &samples, &findings);
     if context.json {

@@ -8,17 +8,18 @@ use serde_json::json;
 use super::fetch::with_way;
 use super::output::{Rows, print, print_json};
 use super::plan::{evaluation_work, relabel};
-use super::{Compute, Context};
-use crate::settings::resolve;
+use super::{Context, choose};
+use crate::settings::{Resolved, resolve};
 use crate::terminal::Reporter;
+use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{list, percent, plural, thousands};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data::Reading;
 use tinderbox_data::{Dataset, Samples, Split, add_missing_splits, content, lock, open};
 use tinderbox_nn::threads::with_threads;
 use tinderbox_train::{Package, locate};
+use tinderbox_train::{RunSpec, Settings};
 use tinderbox_train::{Scores, answer_split, scores};
-use tinderbox_train::{Settings, compute_threads};
 
 /// What is evaluated.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ pub struct Options {
     pub allow_leak: bool,
     /// How the data set's files are read; as in the training, where nothing is said.
     pub reading: Reading,
-    /// What computes.
-    pub compute: Compute,
+    /// What computes: its device, kernels and threads.
+    pub compute: RunSpec,
 }
 
 /// Prints honest figures of a trained model.
@@ -43,10 +44,11 @@ pub struct Options {
 /// # Errors
 /// If the model, the data or the device cannot be used.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
-    let threads = compute_threads(options.compute.threads)?;
+    options.compute.check()?;
+    let threads = options.compute.compute_threads();
     let file = locate(&options.run, &context.folders.models)?;
     let package = Package::read(&file)?;
-    let chosen = options.compute.choose()?;
+    let chosen = choose(&options.compute.device, options.compute.kernels)?;
     let mut dataset = open_for(context, options, &file)?;
     relabel(&mut dataset, &package.classes)?;
     let (split, samples) = choose_split(&dataset, options.split.as_deref())?;
@@ -104,11 +106,12 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
 /// there and it is the same data set.
 fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset> {
     let record = file.parent().map(|folder| folder.join("run.toml")).filter(|path| path.is_file());
-    let trained: Option<Settings> =
-        record.map(|path| resolve(Some(&path), Vec::new())).transpose()?.map(|r| r.settings);
+    let trained = record.map(|path| resolve(Some(&path), Vec::new())).transpose()?;
+    let trained =
+        trained.map(|Resolved { settings: Settings { data, train, .. }, .. }| (data, train.seed));
     let name = match (&options.dataset, &trained) {
         (Some(name), _) => name.clone(),
-        (None, Some(settings)) => settings.dataset.clone(),
+        (None, Some((data, _))) => data.dataset.clone(),
         (None, None) => {
             return Err(Error::usage(format!(
                 "which data set? `{}` lies without its `run.toml`",
@@ -118,17 +121,17 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
         }
     };
     // What the run was told of its own data holds, unless something is said now.
-    let own = trained.as_ref().filter(|settings| settings.dataset == name);
+    let own = trained.as_ref().filter(|(data, _)| data.dataset == name);
     let reading = match own {
-        Some(settings) if options.reading == Reading::default() => settings.reading(),
+        Some((data, _)) if options.reading == Reading::default() => data.reading(),
         _ => options.reading.clone(),
     };
     reading.check()?;
     let mut dataset = open(&name, &context.folders, &reading)
         .map_err(|error| with_way(error, &name, &context.folders))?;
-    if let Some(settings) = trained {
-        let same = settings.dataset == name
-            || open(&settings.dataset, &context.folders, &settings.reading())
+    if let Some((data, seed)) = trained {
+        let same = data.dataset == name
+            || open(&data.dataset, &context.folders, &data.reading())
                 .is_ok_and(|other| other.path == dataset.path);
         if same {
             let complete = Split::ALL.iter().all(|&split| !dataset.split(split).is_empty());
@@ -136,7 +139,7 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
             if !complete && lock.is_file() && options.split.as_deref() != Some("all") {
                 lock::apply(&mut dataset, &files::read_text(&lock)?, |_| false)?;
             } else {
-                add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+                add_missing_splits(&mut dataset, data.val_fraction, seed);
             }
         }
     }

@@ -40,26 +40,9 @@ pub struct Context {
     pub json: bool,
 }
 
-/// What computes.
-#[derive(Clone, Debug)]
-pub struct Compute {
-    /// The device.
-    pub device: String,
-    /// Which operations compute on the CPU.
-    pub kernels: Kernels,
-    /// Compute threads; the cores where not given.
-    pub threads: Option<usize>,
-}
-
-impl Compute {
-    /// The device, with the operations that were asked for.
-    fn choose(&self) -> Result<device::Chosen> {
-        choose(self.device.parse()?, self.kernels)
-    }
-}
-
-/// The device for a request, with the operations that were asked for.
-fn choose(device: device::Request, operations: Kernels) -> Result<device::Chosen> {
+/// The device of this name, with the operations that were asked for.
+fn choose(device: &str, operations: Kernels) -> Result<device::Chosen> {
+    let device = device.parse()?;
     kernels::set(operations.is_on());
     kernels::allow_winograd(operations.allows_winograd());
     device::choose(device)

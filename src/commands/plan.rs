@@ -8,7 +8,7 @@ use super::batch_size::Need;
 use super::fetch::with_way;
 use crate::settings::Resolved;
 use tinderbox_base::Folders;
-use tinderbox_base::settings::{Amount, Origin};
+use tinderbox_base::settings::Amount;
 use tinderbox_base::units::{list, plural, thousands};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data::{
@@ -21,7 +21,7 @@ use tinderbox_nn::check_name;
 use tinderbox_nn::device::Chosen;
 use tinderbox_nn::memory;
 use tinderbox_train::locate_run;
-use tinderbox_train::{ClassWeights, Plan, Settings};
+use tinderbox_train::{ClassWeights, Plan, Settings, TrainSpec};
 
 /// Images up to this size keep it.
 const KEPT_SIZE: usize = 96;
@@ -75,8 +75,8 @@ pub fn open_split(
     folders: &Folders,
     own: Option<&Path>,
 ) -> Result<(Dataset, Vec<String>)> {
-    let mut dataset = open(&settings.dataset, folders, &settings.reading())
-        .map_err(|error| with_way(error, &settings.dataset, folders))?;
+    let mut dataset = open(&settings.data.dataset, folders, &settings.data.reading())
+        .map_err(|error| with_way(error, &settings.data.dataset, folders))?;
     if let Some(path) = own {
         let text = files::read_text(path)?;
         let since = files::modified(path).unwrap_or_default();
@@ -95,7 +95,7 @@ pub fn open_split(
         dataset.known = lock::contents(&text);
         return Ok((dataset, images(&changes.added, ADDED).into_iter().collect()));
     }
-    if let Some(run) = &settings.lock {
+    if let Some(run) = &settings.data.lock {
         let path = locate_run(run, &folders.models)?.join("dataset.lock");
         let changes = lock::apply(&mut dataset, &files::read_text(&path)?, |_| true)?;
         let changed = images(&changes.changed, "other than when the split was made");
@@ -103,7 +103,7 @@ pub fn open_split(
         return Ok((dataset, changed.into_iter().chain(added).collect()));
     }
     let _ = apply_together(folders, &mut dataset);
-    add_missing_splits(&mut dataset, settings.val_fraction, settings.seed);
+    add_missing_splits(&mut dataset, settings.data.val_fraction, settings.train.seed);
     let mut said = dataset.notes();
     let torn = dataset.torn_groups();
     if !torn.is_empty() {
@@ -139,7 +139,7 @@ pub fn plan(
     models: &Path,
 ) -> Result<(Plan, [Arc<Samples>; 3])> {
     let settings = resolved.settings.clone();
-    let model = settings.model.clone();
+    let model = settings.train.model.clone();
     let images = dataset.split(Split::Train).len();
     check_counts(resolved, dataset)?;
     let look = look(dataset);
@@ -147,25 +147,25 @@ pub fn plan(
     let model =
         model.unwrap_or_else(|| if keeps.is_some() { "cnn" } else { "mobilenet_v2" }.to_owned());
     check_name(&model)?;
-    let cache = Cache::open(settings.cache, models, memory::total());
+    let cache = Cache::open(settings.data.cache, models, memory::total());
     let samples =
         dataset.splits.clone().map(|split| Samples::cached(split, dataset.classes.len(), &cache));
     samples.iter().zip(&dataset.known).for_each(|(split, known)| split.expect(known));
     let preprocessing = preprocessing(&settings, look, keeps, &samples[0])?;
     samples.iter().try_for_each(|split| split.check_classes(Want::input(&preprocessing)))?;
-    let augment = augment(settings.augment, keeps.is_some(), look);
+    let augment = augment(settings.data.augment, keeps.is_some(), look);
     let augmentation = Augmentation::preset(augment, preprocessing.channels == 3);
-    let augmentation = augmentation.with(&settings.augmentation)?;
+    let augmentation = augmentation.with(&settings.data.augmentation)?;
     let counts = samples[0].class_counts();
-    let balance = balance(settings.class_weights, &counts);
+    let balance = balance(settings.task.class_weights, &counts);
     let classes = dataset.classes.len();
     let need = Need { model: &model, input: preprocessing.input(), classes, device };
-    let (batch, micro_batch) = batches(&settings, &need, images)?;
+    let (batch, micro_batch) = batches(&settings.train, &need, images)?;
     if let Some(total) = memory::total().filter(|_| !device.is_gpu()) {
         cache.shrink(total.saturating_sub(need.bytes(micro_batch)?) / 2);
     }
-    let usual = if dataset.in_memory() { 1 } else { A_CORE * settings.compute_threads() };
-    let loader_threads = settings.loader_threads.unwrap_or(usual);
+    let usual = if dataset.in_memory() { 1 } else { A_CORE * settings.run.compute_threads() };
+    let loader_threads = settings.data.loader_threads.unwrap_or(usual);
     let plan = Plan {
         model,
         augment,
@@ -187,10 +187,8 @@ pub fn plan(
 /// Whether there are images enough for what is asked for.
 fn check_counts(resolved: &Resolved, dataset: &Dataset) -> Result<()> {
     let images = dataset.split(Split::Train).len();
-    let is_asked = resolved.origins.get("batch").is_some_and(|origin| *origin != Origin::Default);
-    if let Some(batch) =
-        resolved.settings.batch.number().filter(|&batch| is_asked && batch > images)
-    {
+    let batch = resolved.settings.train.batch.number().filter(|_| resolved.is_chosen("batch"));
+    if let Some(batch) = batch.filter(|&batch| batch > images) {
         return Err(Error::usage(format!(
             "`--batch {batch}` is larger than the {} training images",
             thousands(images as u64)
@@ -211,13 +209,13 @@ fn check_counts(resolved: &Resolved, dataset: &Dataset) -> Result<()> {
 }
 
 /// Images in a step, and those whose gradients are computed at once.
-fn batches(settings: &Settings, need: &Need, images: usize) -> Result<(usize, usize)> {
-    let batch = match settings.batch {
+fn batches(spec: &TrainSpec, need: &Need, images: usize) -> Result<(usize, usize)> {
+    let batch = match spec.batch {
         Amount::Of(batch) => batch.min(images),
         Amount::Auto(_) => need.batch(images)?,
     };
     check_batch(batch, need.input)?;
-    let at_once = match settings.micro_batch {
+    let at_once = match spec.micro_batch {
         Some(Amount::Of(most)) => most.min(batch),
         None if !need.device.is_gpu() => batch,
         Some(Amount::Auto(_)) | None => need.micro_batch(batch)?,
@@ -242,11 +240,11 @@ fn preprocessing(
     keeps: Option<[usize; 2]>,
     train: &Samples,
 ) -> Result<Preprocessing> {
-    let [height, width] = match settings.size {
+    let [height, width] = match settings.data.size {
         Some(side) => [side; 2],
         None => keeps.unwrap_or([PHOTO_SIZE; 2]),
     };
-    let channels = settings.channels.unwrap_or(if look.color { 3 } else { 1 });
+    let channels = settings.data.channels.unwrap_or(if look.color { 3 } else { 1 });
     let crop = if keeps.is_some() { 1.0 } else { PHOTO_CROP };
     let mut how = Preprocessing {
         channels,
@@ -256,7 +254,7 @@ fn preprocessing(
         mean: vec![0.0; channels],
         std: vec![1.0; channels],
     };
-    (how.mean, how.std) = statistics(train, &how, settings.seed)?;
+    (how.mean, how.std) = statistics(train, &how, settings.train.seed)?;
     Ok(how)
 }
 
@@ -282,7 +280,8 @@ fn extremes(counts: &[usize]) -> Option<[usize; 2]> {
 
 /// What was decided of the balance of the classes, and why, where something was.
 pub fn describe_balance(plan: &Plan, counts: &[usize]) -> Option<String> {
-    if plan.settings.class_weights != ClassWeights::Auto || plan.balance == ClassWeights::None {
+    if plan.settings.task.class_weights != ClassWeights::Auto || plan.balance == ClassWeights::None
+    {
         return None;
     }
     let [least, most] = extremes(counts)?
@@ -311,7 +310,7 @@ pub fn training_work(plan: &Plan, samples: &Arc<Samples>) -> Work {
         order: Order {
             repeats: plan.augmentation.repeats,
             balanced: (plan.balance == ClassWeights::Sampled).then(|| samples.members()),
-            ..Order::shuffled(samples.len(), plan.batch, plan.settings.seed)
+            ..Order::shuffled(samples.len(), plan.batch, plan.settings.train.seed)
         },
         augmentation: plan.augmentation,
         preprocessing: plan.preprocessing.clone(),

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::output::{Rows, print, print_json};
-use super::{Compute, Context};
+use super::{Context, choose};
+use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{list, percent, plural};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data::images_below;
@@ -16,7 +17,7 @@ use tinderbox_image::{IMAGE_EXTENSIONS, Want, decode, read_file, thumbnail};
 use tinderbox_nn::threads::with_threads;
 use tinderbox_report as report;
 use tinderbox_report::Guess;
-use tinderbox_train::compute_threads;
+use tinderbox_train::RunSpec;
 use tinderbox_train::{Package, locate};
 use tinderbox_train::{Predictor, Ranked};
 
@@ -42,8 +43,8 @@ pub struct Options {
     pub form: Form,
     /// Where an annotated contact sheet goes.
     pub mosaic: Option<PathBuf>,
-    /// What computes.
-    pub compute: Compute,
+    /// What computes: its device, kernels and threads.
+    pub compute: RunSpec,
 }
 
 /// Images decoded and answered at once.
@@ -69,9 +70,10 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     if options.top == 0 {
         return Err(Error::usage("`--top 0` is out of range").hint("it must be 1 or more"));
     }
-    let threads = compute_threads(options.compute.threads)?;
+    options.compute.check()?;
+    let threads = options.compute.compute_threads();
     let package = Package::read(&locate(&options.run, &context.folders.models)?)?;
-    let chosen = options.compute.choose()?;
+    let chosen = choose(&options.compute.device, options.compute.kernels)?;
     let paths = expand(&options.paths)?;
     let (rows, tiles, classes) = with_threads(threads, || -> Result<_> {
         let predictor = Predictor::new(package, &chosen.device)?;

@@ -2,24 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::settings::{Resolved, resolve_run};
 use tinderbox_base::Folders;
-use tinderbox_base::settings::{Given, Origin};
+use tinderbox_base::settings::{Effect, Given, Origin, Setting};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_train::learning_rate;
 use tinderbox_train::locate_run;
 use tinderbox_train::{Plan, Settings};
 use tinderbox_train::{RunFolder, Saved};
-
-/// What cannot change: the weights would not fit.
-const FIXED: [&str; 4] = ["model", "size", "channels", "optimizer"];
-/// What changes the learning rates, and through them alone the result.
-const RATES: [&str; 4] = ["epochs", "lr", "schedule", "warmup"];
-/// What decides only what happens after the steps so far.
-const LATER: [&str; 2] = ["patience", "on-nan"];
 
 /// A run that goes on.
 pub struct Resumed {
@@ -111,24 +103,26 @@ impl Resumed {
         }
         let (before, now) = (&saved.settings, plan.results()?);
         let differs = |key: &str| before.get(key) != now.get(key);
-        if let Some(key) = FIXED.into_iter().find(|key| differs(key)) {
+        let is_fixed = |setting: &&Setting| setting.effect == Effect::Fixed;
+        let mut fixed = Settings::all().filter(is_fixed).map(|setting| setting.name);
+        if let Some(key) = fixed.find(|key| differs(key)) {
             let [old, new] = [before, &now].map(|table| show(table.get(key)));
             return Err(Error::usage(format!(
                 "`{key}` cannot change from {old} to {new} on `--resume`"
             ))
             .hint("start a new run: the weights of the old one do not fit"));
         }
-        let settings = Settings::deserialize(before.clone()).map_err(|cause| {
-            let error = Error::input("its `settings` cannot be read").cause(cause.message());
-            self.folder.unusable(error)
+        let settings = Settings::from_table(before.clone()).map_err(|cause| {
+            self.folder.unusable(Error::input("its `settings` cannot be read").cause(cause))
         })?;
         for key in now.keys().filter(|key| differs(key)) {
             let [old, new] = [before, &now].map(|table| show(table.get(key)));
             change.changes.push(format!("{key} {old} -> {new}"));
-            let is_later = RATES.contains(&key.as_str()) || LATER.contains(&key.as_str());
-            change.is_exact &= is_later;
+            // Whether other rates matter is seen below, by the rates themselves.
+            let effect = Settings::named(key).map(|setting| setting.effect);
+            change.is_exact &= matches!(effect, Some(Effect::Rate | Effect::Later));
         }
-        let old_batch = settings.batch.number().unwrap_or(plan.batch);
+        let old_batch = settings.train.batch.number().unwrap_or(plan.batch);
         let steps_per_epoch = images.div_ceil(old_batch.max(1));
         let old = Plan { settings, steps_per_epoch, ..plan.clone() };
         saved.state.check(&old).map_err(|error| self.folder.unusable(error))?;

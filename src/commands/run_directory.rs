@@ -31,7 +31,7 @@ pub fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str)
     for folder in [&folders.models, &folders.images] {
         files::make_folder(folder)?;
     }
-    let settings = &resolved.settings;
+    let settings = &resolved.settings.run;
     let name = match &settings.name {
         Some(name) => {
             let taken = |folder: &Path| {

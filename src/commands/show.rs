@@ -24,14 +24,14 @@ const TIMES: usize = 6;
 /// If the data or a setting cannot be used, or the picture cannot be written.
 pub fn run(context: &Context, request: Request) -> Result<()> {
     let resolved = request.settings("datasets show")?;
-    let chosen = choose("cpu".parse()?, resolved.settings.kernels)?;
+    let chosen = choose("cpu", resolved.settings.run.kernels)?;
     let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
     let lock = Lock::of(&dataset);
     let (plan, [train, ..]) = plan(&resolved, &dataset, &lock, &chosen, &context.folders.models)?;
     let Plan { augment, augmentation, classes, .. } = &plan;
     let mut work = training_work(&plan, &train);
     // The first images of the order of now, each once.
-    work.order = Order::shuffled(train.len(), plan.batch, plan.settings.seed);
+    work.order = Order::shuffled(train.len(), plan.batch, plan.settings.train.seed);
     let images = (0..IMAGES.min(train.len())).map(|position| {
         let (plain, varied, label) = work.variants(position, TIMES)?;
         Ok(Varied { plain, varied, class: label.stratum(classes.len()) })
@@ -39,7 +39,7 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
     let images = images.collect::<Result<Vec<_>>>()?;
     let preset = toml::Value::try_from(augment).ok();
     let preset = preset.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
-    let changed = if plan.settings.augmentation.is_empty() { "" } else { ", changed" };
+    let changed = if plan.settings.data.augmentation.is_empty() { "" } else { ", changed" };
     let path = context.folders.images.join(format!("{}-augmented.png", dataset.name));
     files::make_folder(&context.folders.images)?;
     let how = format!("--augment {preset}{changed}");

@@ -6,7 +6,6 @@ use super::plan::{open_split, plan, training_work};
 use super::train::Request;
 use super::{Context, choose, output};
 use tinderbox_base::env::{Stopwatch, peak_memory};
-use tinderbox_base::settings::Origin;
 use tinderbox_base::units::{duration, thousands};
 use tinderbox_base::{Error, Result};
 use tinderbox_data::{Loader, Lock};
@@ -38,10 +37,9 @@ struct Figures {
 /// If the data or a setting cannot be used.
 pub fn run(context: &Context, request: Request) -> Result<()> {
     let resolved = request.settings("datasets speed")?;
-    let threads = resolved.settings.compute_threads();
-    let asked = resolved.origins.get("epochs").is_some_and(|origin| *origin != Origin::Default);
-    let passes = if asked { resolved.settings.epochs } else { PASSES };
-    let chosen = choose("cpu".parse()?, resolved.settings.kernels)?;
+    let threads = resolved.settings.run.compute_threads();
+    let passes = if resolved.is_chosen("epochs") { resolved.settings.train.epochs } else { PASSES };
+    let chosen = choose("cpu", resolved.settings.run.kernels)?;
     let figures = with_threads(threads, || {
         let clock = Stopwatch::start();
         let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;

@@ -73,8 +73,8 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
         }
         None => (resolve(request.config.as_deref(), request.given)?, None),
     };
-    let threads = resolved.settings.compute_threads();
-    let chosen = choose(resolved.settings.device.parse()?, resolved.settings.kernels)?;
+    let threads = resolved.settings.run.compute_threads();
+    let chosen = choose(&resolved.settings.run.device, resolved.settings.run.kernels)?;
     let watch = Watch::default();
     let (context, seen) = (context.clone(), watch.clone());
     let work = move || {
@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let folders = &context.folders;
         doctor::require_outputs(folders)?;
-        let name = &resolved.settings.dataset;
+        let name = &resolved.settings.data.dataset;
         let own = resumed.as_ref().map(|run| run.folder.path().join("dataset.lock"));
         let own = own.filter(|path| path.is_file());
         let opened = open_split(&resolved.settings, folders, own.as_deref());
@@ -149,8 +149,8 @@ impl<'a> Session<'a> {
         let on_cpu = self.device.name == "cpu";
         let warning = on_cpu.then(|| doctor::memory_warning(&shapes, self.plan.micro_batch));
         let warning = warning.transpose()?.flatten();
-        doctor::require_space(&self.context.folders.models, &shapes, settings)?;
-        let network = Network::new(&spec, settings.seed, &self.device.device)?;
+        doctor::require_space(&self.context.folders.models, &shapes, &settings.train)?;
+        let network = Network::new(&spec, settings.train.seed, &self.device.device)?;
         let mut out = Reporter::new(self.context.verbosity);
         let record = self.device_record();
         let images = self.train.samples.len();
@@ -232,7 +232,7 @@ impl<'a> Session<'a> {
         let Some((answers, replaced)) = answers else { return Ok(None) };
         let images = self.train.samples.len() + self.val.samples.len();
         let images = images + if tested { shown.samples.len() } else { 0 };
-        let bad = BadWatch::new(self.plan.settings.max_bad, images);
+        let bad = BadWatch::new(self.plan.settings.data.max_bad, images);
         bad.see(split, replaced, &mut outcome.state.bad.clone(), out)?;
         let test = tested.then(|| scores(&answers, &self.plan.classes));
         if let Some(test) = &test {

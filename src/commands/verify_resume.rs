@@ -13,13 +13,13 @@ use super::{Context, choose, output};
 use crate::settings::{Resolved, resolve, write};
 use tinderbox_base::env::sleep;
 use tinderbox_base::process::itself;
-use tinderbox_base::settings::Interval;
+use tinderbox_base::settings::{Given, Interval};
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, files, hash};
 use tinderbox_data::Lock;
 use tinderbox_nn::io::{File, decode};
-use tinderbox_train::Plan;
 use tinderbox_train::RunFolder;
+use tinderbox_train::{Plan, Settings};
 
 /// Steps in a whole training, at the least, for each step between two checkpoints: enough that it
 /// can be killed before it ends.
@@ -37,14 +37,14 @@ pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
         .hint("give a data set and settings, as to `train`"));
     }
     let mut resolved = resolve(request.config.as_deref(), request.given)?;
-    let chosen = choose(resolved.settings.device.parse()?, resolved.settings.kernels)?;
+    let chosen = choose(&resolved.settings.run.device, resolved.settings.run.kernels)?;
     let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
     let (Plan { steps_per_epoch, model, .. }, _) =
         plan(&resolved, &dataset, &Lock::of(&dataset), &chosen, &context.folders.models)?;
-    let settings = &mut resolved.settings;
-    settings.epochs = settings.epochs.max((ROOM * steps).div_ceil(steps_per_epoch));
-    settings.checkpoint_every = Interval::Steps(steps);
-    (settings.stop_after, settings.overwrite) = (None, false);
+    let Settings { train, run, .. } = &mut resolved.settings;
+    train.epochs = train.epochs.max((ROOM * steps).div_ceil(steps_per_epoch));
+    run.checkpoint_every = Interval::Steps(steps);
+    (run.stop_after, run.overwrite) = (None, false);
     files::make_folder(&context.folders.models)?;
     let folder = tempfile::Builder::new().prefix(".verify-").tempdir_in(&context.folders.models);
     let folder =
@@ -89,7 +89,7 @@ struct Lab<'a> {
 impl<'a> Lab<'a> {
     fn new(context: &'a Context, folder: &'a Path, resolved: &Resolved) -> Result<Self> {
         let config = folder.join("settings.toml");
-        files::replace(&config, write(resolved, &Table::new())?.as_bytes())?;
+        files::replace(&config, write(resolved, &Given::new(), &Table::new())?.as_bytes())?;
         Ok(Self { context, folder, config: config.display().to_string() })
     }
 

@@ -8,7 +8,7 @@ use tinderbox_base::Folders;
 use tinderbox_base::units::bytes;
 use tinderbox_base::{Error, Result, space};
 use tinderbox_nn::{Shapes, check as check_shapes, spec};
-use tinderbox_train::{OnDivergence, OptimizerKind, Settings};
+use tinderbox_train::{OnDivergence, OptimizerKind, TrainSpec};
 
 /// Pictures, settings and events of a run, rounded up.
 const PICTURES: u64 = 10_000_000;
@@ -36,8 +36,8 @@ pub fn check(folders: &Folders) -> Finding {
 ///
 /// # Errors
 /// If there is too little space.
-pub fn require(folder: &Path, shapes: &Shapes, settings: &Settings) -> Result<()> {
-    let need = needed(shapes, settings);
+pub fn require(folder: &Path, shapes: &Shapes, spec: &TrainSpec) -> Result<()> {
+    let need = needed(shapes, spec);
     let existing = nearest_existing(folder);
     let Some(free) = space::free(&existing).filter(|&free| free < need) else {
         return Ok(());
@@ -49,9 +49,9 @@ pub fn require(folder: &Path, shapes: &Shapes, settings: &Settings) -> Result<()
 
 /// What a run leaves at the most: the best model, and a checkpoint, each beside its predecessor
 /// while it is written.
-fn needed(shapes: &Shapes, settings: &Settings) -> u64 {
-    let moments = if settings.optimizer == OptimizerKind::Sgd { 1 } else { 2 };
-    let rollback = settings.on_nan == OnDivergence::Rollback;
+fn needed(shapes: &Shapes, spec: &TrainSpec) -> u64 {
+    let moments = if spec.optimizer == OptimizerKind::Sgd { 1 } else { 2 };
+    let rollback = spec.on_nan == OnDivergence::Rollback;
     // A checkpoint holds the weights, the optimiser's averages, the best weights, and the same of
     // the point to go back to.
     let copies = (1 + moments) * (1 + u64::from(rollback)) + 1;
@@ -61,7 +61,7 @@ fn needed(shapes: &Shapes, settings: &Settings) -> u64 {
 /// The same for a network of the zoo.
 fn run_bytes(model: &str) -> u64 {
     let shapes = spec(model, [3, 128, 128], 10).and_then(|spec| check_shapes(&spec));
-    shapes.map_or(0, |shapes| needed(&shapes, &Settings::default()))
+    shapes.map_or(0, |shapes| needed(&shapes, &TrainSpec::default()))
 }
 
 #[cfg(test)]
@@ -72,9 +72,9 @@ mod tests {
     fn a_run_that_does_not_fit_is_refused_before_it_begins() {
         let folder = tempfile::tempdir().unwrap();
         let mut shapes = check_shapes(&spec("mlp", [3, 32, 32], 10).unwrap()).unwrap();
-        require(folder.path(), &shapes, &Settings::default()).unwrap();
+        require(folder.path(), &shapes, &TrainSpec::default()).unwrap();
         shapes.blocks = vec![shapes.blocks[0]; 100_000]; // 6 TB
-        let error = require(folder.path(), &shapes, &Settings::default()).unwrap_err();
+        let error = require(folder.path(), &shapes, &TrainSpec::default()).unwrap_err();
         assert!(error.cause.unwrap().contains("the run needs"));
     }
 }

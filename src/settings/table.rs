@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::flags::FLAGS;
 use tinderbox_base as base;
-use tinderbox_base::settings::{Given, Origin};
+use tinderbox_base::settings::{Given, Origin, unknown};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_train::Settings;
 
@@ -17,8 +15,16 @@ use tinderbox_train::Settings;
 pub struct Resolved {
     /// The settings.
     pub settings: Settings,
-    /// The origin of every setting that is not a default.
+    /// The origin of every setting that a person chose.
     pub origins: BTreeMap<String, Origin>,
+}
+
+impl Resolved {
+    /// Whether a person chose the value of a setting.
+    #[must_use]
+    pub fn is_chosen(&self, name: &str) -> bool {
+        self.origins.contains_key(name)
+    }
 }
 
 /// The version of the configuration file that this program writes and reads.
@@ -71,29 +77,21 @@ fn layer(file: Option<&Path>, layers: Given) -> Result<Resolved> {
     let mut table = Table::new();
     let mut origins = BTreeMap::new();
     for (key, value, origin) in layers {
-        match origin {
-            Origin::Default => origins.remove(&key),
-            origin => origins.insert(key.clone(), origin),
-        };
+        if origin.is_chosen() {
+            origins.insert(key.clone(), origin);
+        } else {
+            origins.remove(&key);
+        }
         table.insert(key, value);
     }
-    let settings =
-        Settings::deserialize(table.clone()).map_err(|cause| bad_value(file, table, &cause))?;
+    let settings = Settings::from_table(table).map_err(|error| match file {
+        Some(path) => {
+            Error { message: format!("{} in `{}`", error.message, path.display()), ..error }
+        }
+        None => error,
+    })?;
     settings.check()?;
     Ok(Resolved { settings, origins })
-}
-
-/// Names the key whose value is of the wrong type: the one that fails by itself.
-fn bad_value(file: Option<&Path>, table: Table, cause: &toml::de::Error) -> Error {
-    let fails = |key: &str, value: Value| {
-        Settings::deserialize(Table::from_iter([(key.to_owned(), value)])).is_err()
-    };
-    let key = table.into_iter().find(|(key, value)| fails(key, value.clone())).map(|(key, _)| key);
-    let mut message = format!("bad value for `{}`", key.unwrap_or_default());
-    if let Some(path) = file {
-        message += &format!(" in `{}`", path.display());
-    }
-    Error::usage(message).cause(cause.message()).hint("`tinderbox train --help` lists the settings")
 }
 
 /// What a file of this program's format says; every key of it is known.
@@ -116,15 +114,10 @@ fn read(path: &Path) -> Result<Table> {
                 .hint("use the version of tinderbox that wrote it, or a newer one"));
         }
     }
-    for key in table.keys().filter(|key| !RECORD.contains(&key.as_str())) {
-        let known = || FLAGS.iter().map(|flag| flag.name).chain(["dataset"]);
-        if !known().any(|name| name == key) {
-            let error = usage(format!("unknown key `{key}`"));
-            return Err(match base::nearest(key, known()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint("`tinderbox train --help` lists the settings"),
-            });
-        }
+    let mut keys = table.keys().filter(|key| !RECORD.contains(&key.as_str()));
+    if let Some(key) = keys.find(|key| Settings::named(key).is_none()) {
+        let error = unknown(key, Settings::all());
+        return Err(Error { hint: error.hint, ..usage(error.message) });
     }
     Ok(table)
 }
@@ -132,47 +125,50 @@ fn read(path: &Path) -> Result<Table> {
 /// What a file sets. What a run did not set stays open; and a run that replaced another is no order
 /// to do it again.
 fn open(mut table: Table) -> Table {
-    let defaults = match table.get("origin") {
+    let origins = match table.get("origin") {
         Some(Value::Table(origins)) => origins.clone(),
         _ => Table::new(),
     };
     let is_record = table.contains_key("record");
-    let standard = Table::try_from(Settings::default()).unwrap_or_default();
-    let is_default = |key: &str, value: &Value| {
-        defaults.get(key).and_then(Value::as_str) == Some("default")
-            && standard.get(key) == Some(value)
+    let standard = Settings::default().to_table().unwrap_or_default();
+    let is_open = |key: &str, value: &Value| {
+        let origin = origins.get(key).and_then(Value::as_str).map(Origin::read);
+        origin.is_some_and(|origin| !origin.is_chosen()) && standard.get(key) == Some(value)
     };
     table.retain(|key, value| {
         let is_order = is_record && key == "overwrite";
-        !(RECORD.contains(&key) || is_default(key, value) || is_order)
+        !(RECORD.contains(&key) || is_open(key, value) || is_order)
     });
     table
 }
 
-/// The text of `run.toml`: every setting, where it came from, and a record of how the run was done.
+/// The text of `run.toml`: the settings, where each came from, and a record of how the run was done,
+/// in which the values are that took effect for what was left open.
 ///
 /// # Errors
 /// If a value cannot be written as TOML.
-pub fn write(resolved: &Resolved, record: &Table) -> Result<String> {
-    let failed = |cause: toml::ser::Error| Error::failed("cannot write the settings").cause(cause);
-    let mut table = Table::new();
+pub fn write(resolved: &Resolved, effective: &Given, record: &Table) -> Result<String> {
+    let mut origins: BTreeMap<&str, &Origin> =
+        Settings::all().map(|setting| (setting.name, &Origin::Default)).collect();
+    origins.extend(effective.iter().map(|(key, _, origin)| (key.as_str(), origin)));
+    origins.extend(resolved.origins.iter().map(|(key, origin)| (key.as_str(), origin)));
+    let origins =
+        origins.into_iter().map(|(key, origin)| (key.to_owned(), origin.to_string().into()));
+    let values = effective.iter().map(|(key, value, _)| (key.clone(), value.clone()));
+    let mut record = record.clone();
+    record.insert("effective".to_owned(), values.collect::<Table>().into());
+    let mut table = resolved.settings.to_table()?;
     table.insert("format".to_owned(), FORMAT.into());
-    let settings = Table::try_from(&resolved.settings).map_err(failed)?;
-    let origins = settings.keys().map(|key| {
-        let origin = resolved.origins.get(key).unwrap_or(&Origin::Default);
-        (key.clone(), Value::from(origin.to_string()))
-    });
-    let origins: Table = origins.collect();
-    table.extend(settings);
-    table.insert("origin".to_owned(), origins.into());
-    table.insert("record".to_owned(), record.clone().into());
-    toml::to_string(&table).map_err(failed)
+    table.insert("origin".to_owned(), origins.collect::<Table>().into());
+    table.insert("record".to_owned(), record.into());
+    toml::to_string(&table).map_err(|cause| Error::failed("cannot write the settings").cause(cause))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use tinderbox_base::settings::Amount;
+    use tinderbox_train::TrainSpec;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -192,7 +188,7 @@ mod tests {
             ("lr".to_owned(), Value::Float(0.2), Origin::Flag),
         ];
         let resolved = resolve(Some(file.path()), given).unwrap();
-        let Settings { epochs, batch, lr, .. } = resolved.settings;
+        let TrainSpec { epochs, batch, lr, .. } = resolved.settings.train;
         assert_eq!((epochs, batch, lr), (3, Amount::Of(6), Some(0.2)));
         assert!(matches!(resolved.origins["epochs"], Origin::File(_)));
         assert_eq!(resolved.origins["lr"], Origin::Flag);
@@ -218,12 +214,33 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_as_the_same_settings() {
-        let settings =
-            Settings { lr: Some(0.01), name: Some("x".to_owned()), ..Settings::default() };
+        let mut settings = Settings::default();
+        (settings.train.lr, settings.run.name) = (Some(0.01), Some("x".to_owned()));
         let origins = ["lr", "name"].map(|key| (key.to_owned(), Origin::Flag));
         let resolved = Resolved { settings: settings.clone(), origins: origins.into() };
-        let text = write(&resolved, &Table::new()).unwrap();
+        let text = write(&resolved, &Given::new(), &Table::new()).unwrap();
         let again = resolve(Some(file(&text).path()), Vec::new()).unwrap();
         assert_eq!(again.settings, settings);
+    }
+
+    #[test]
+    fn what_nobody_chose_is_recorded_with_its_origin_and_stays_open_in_a_configuration() {
+        let origins = [("epochs".to_owned(), Origin::Flag)];
+        let resolved = Resolved { settings: Settings::default(), origins: origins.into() };
+        let effective = vec![
+            ("batch".to_owned(), Value::Integer(36), Origin::Data),
+            ("lr".to_owned(), Value::Float(0.003), Origin::Default),
+            ("epochs".to_owned(), Value::Integer(15), Origin::Data),
+        ];
+        let text = write(&resolved, &effective, &Table::new()).unwrap();
+        let table: Table = text.parse().unwrap();
+        assert_eq!(table["record"]["effective"]["batch"].as_integer(), Some(36));
+        let origin = |name: &str| table["origin"][name].as_str().unwrap();
+        assert_eq!(["batch", "lr", "epochs"].map(origin), ["data", "default", "flag"]);
+        assert!(Settings::all().all(|setting| !origin(setting.name).is_empty()));
+        let again = resolve(Some(file(&text).path()), Vec::new()).unwrap();
+        assert_eq!(again.origins.keys().collect::<Vec<_>>(), ["epochs"]);
+        let (again, _) = resolve_run(file(&text).path(), Vec::new()).unwrap();
+        assert_eq!(again.origins, resolved.origins);
     }
 }

@@ -18,7 +18,7 @@ pub fn line(event: &Event) -> Option<String> {
             best,
             ..
         } => Some(format!(
-            "epoch {epoch:>width$}/{epochs}  train {train_loss:.3}  val {val_loss:.3}  top-1 {:>5}  lr {lr:.4}  {} images/s  {}{}",
+            "epoch {epoch:>width$}/{epochs}  train {train_loss:.3}  val {val_loss:.3}  top-1 {:>5}  lr {lr:.2e}  {} images/s  {}{}",
             percent(*val_top1),
             thousands(images_per_second.round() as u64),
             duration(*seconds),

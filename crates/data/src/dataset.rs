@@ -10,6 +10,7 @@ use tinderbox_image::Pixels;
 
 use crate::archive::Archive;
 use crate::labels::Label;
+use crate::reading::Format;
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -143,6 +144,8 @@ pub struct Dataset {
     pub name: String,
     /// Where it lies; `None` for the one inside the program.
     pub path: Option<PathBuf>,
+    /// The layout of its files; `None` for the one inside the program.
+    pub format: Option<Format>,
     /// The names of the classes in the order of their labels, in Unicode's form C.
     pub classes: Vec<String>,
     /// Whether it is one tree of classes, from which all splits are still to be made.

@@ -62,15 +62,20 @@ impl Reading {
     /// # Errors
     /// If a column's role is unknown.
     pub fn check(&self) -> Result<()> {
-        for pair in self.columns.iter().flat_map(|columns| columns.split(',')) {
-            let good = pair.split_once('=').is_some_and(|(role, column)| {
-                ROLES.contains(&role.trim()) && !column.trim().is_empty()
-            });
-            if !good {
-                return Err(Error::usage(format!("`--columns` has `{pair}`"))
-                    .hint("like `--columns path=file,label=species`; also `split=` and `group=`"));
-            }
-        }
-        Ok(())
+        self.columns.as_deref().map_or(Ok(()), check_columns)
     }
+}
+
+/// Checks that names of columns are like `path=file,label=species`.
+pub(super) fn check_columns(columns: &str) -> Result<()> {
+    for pair in columns.split(',') {
+        let good = pair.split_once('=').is_some_and(|(role, column)| {
+            ROLES.contains(&role.trim()) && !column.trim().is_empty()
+        });
+        if !good {
+            return Err(Error::usage(format!("`--columns` has `{pair}`"))
+                .hint("like `--columns path=file,label=species`; also `split=` and `group=`"));
+        }
+    }
+    Ok(())
 }

@@ -39,7 +39,8 @@ pub use package::{ModelCard, Package};
 pub use predictions::{logits, predict_split};
 pub use predictor::{Predictor, Ranked};
 pub use recipe::{
-    ClassWeights, OnDivergence, OptimizerKind, Plan, ScheduleKind, Settings, compute_threads,
+    ClassWeights, OnDivergence, OptimizerKind, Plan, RunSpec, ScheduleKind, Settings, TaskSpec,
+    TrainSpec,
 };
 pub use rescue::Rescue;
 pub use run::train;

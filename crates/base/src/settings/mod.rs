@@ -1,12 +1,19 @@
-//! The vocabulary of settings: what a value can be, where it came from, and its range.
+//! The vocabulary of settings: what a value can be, its range, what it affects, where it came from.
+//! [`settings!`](crate::settings!) defines settings in these words.
 
 mod amount;
 mod interval;
+#[doc(hidden)]
+pub mod name;
 mod origin;
+mod setting;
+mod spec;
 
 pub use amount::Amount;
 pub use interval::Interval;
 pub use origin::{Given, Origin};
+pub use setting::{ABOVE_ZERO, Effect, Heading, Kind, Setting, unknown};
+pub use spec::Spec;
 
 use crate::{Error, Result};
 

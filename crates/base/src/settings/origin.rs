@@ -7,8 +7,10 @@ use toml::Value;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// Nobody set it.
+    /// Nobody set it: it is the program's.
     Default,
+    /// Nobody set it: the data set decided it.
+    Data,
     /// A configuration file, with its path.
     File(String),
     /// An environment variable, with its name.
@@ -25,8 +27,15 @@ impl Origin {
             Some(("file", path)) => Self::File(path.to_owned()),
             Some(("environment", name)) => Self::Environment(name.to_owned()),
             _ if text == "flag" => Self::Flag,
+            _ if text == "data" => Self::Data,
             _ => Self::Default,
         }
+    }
+
+    /// Whether a person set the value.
+    #[must_use]
+    pub fn is_chosen(&self) -> bool {
+        !matches!(self, Self::Default | Self::Data)
     }
 }
 
@@ -34,6 +43,7 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Data => f.write_str("data"),
             Self::File(path) => write!(f, "file {path}"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag => f.write_str("flag"),

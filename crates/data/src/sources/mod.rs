@@ -29,7 +29,7 @@ pub fn open(path: &Path, how: &Reading) -> Result<Dataset> {
         Some(format) => format,
         None => detect(path, how)?,
     };
-    match format {
+    let dataset = match format {
         Format::Folder => folder::open(path),
         Format::Csv => csv::open(path, how),
         Format::Idx => idx::open(path),
@@ -43,7 +43,8 @@ pub fn open(path: &Path, how: &Reading) -> Result<Dataset> {
             path.display()
         ))
         .hint("the GPU image and `cargo build` read it; in the CPU image it was left out to stay small")),
-    }
+    };
+    Ok(Dataset { format: Some(format), ..dataset? })
 }
 
 /// A file's sample has no class.

@@ -3,8 +3,8 @@
 use toml::Table;
 
 use crate::{ClassWeights, Settings};
-use tinderbox_base::settings::Amount;
-use tinderbox_base::{Error, Result};
+use tinderbox_base::Result;
+use tinderbox_base::settings::{Amount, Effect};
 use tinderbox_image::{Augment, Augmentation, Preprocessing};
 
 /// What goes into the loop. Nothing in it changes any more.
@@ -38,49 +38,47 @@ pub struct Plan {
     pub dataset_hash: String,
 }
 
-/// Settings that change no result, or that a continued training may have anew.
-const FREE: [&str; 12] = [
-    "cache",
-    "lock",
-    "dataset",
-    "device",
-    "threads",
-    "loader-threads",
-    "name",
-    "overwrite",
-    "stop-after",
-    "checkpoint-every",
-    "audit-every",
-    "max-bad",
-];
-
 impl Plan {
     /// Steps in the whole training.
     #[must_use]
     pub fn total_steps(&self) -> usize {
-        self.steps_per_epoch * self.settings.epochs
+        self.steps_per_epoch * self.settings.train.epochs
     }
 
-    /// The settings that change the result, with what the data decided in place of what was open.
+    /// The settings, with what the data set decided in place of what was open.
+    #[must_use]
+    pub fn decided(&self) -> Settings {
+        let [channels, height, _] = self.preprocessing.input();
+        let mut settings = self.settings.clone();
+        settings.data.size = Some(height);
+        settings.data.channels = Some(channels);
+        settings.data.augment = self.augment;
+        settings.task.class_weights = self.balance;
+        settings.train.model = Some(self.model.clone());
+        settings.train.batch = Amount::Of(self.batch);
+        settings
+    }
+
+    /// The settings, with what took effect in place of all that was open.
+    #[must_use]
+    pub fn effective(&self) -> Settings {
+        let mut settings = self.decided();
+        settings.data.loader_threads = Some(self.loader_threads);
+        settings.train.lr = Some(self.settings.train.learning_rate());
+        settings.train.micro_batch = Some(Amount::Of(self.micro_batch));
+        settings.run.threads = Some(self.settings.run.compute_threads());
+        settings
+    }
+
+    /// The settings that change the result, each with the value that took effect.
     ///
     /// # Errors
     /// If a value cannot be written as TOML.
     pub fn results(&self) -> Result<Table> {
-        let [channels, height, _] = self.preprocessing.input();
-        let settings = Settings {
-            model: Some(self.model.clone()),
-            size: Some(height),
-            channels: Some(channels),
-            lr: Some(self.settings.learning_rate()),
-            batch: Amount::Of(self.batch),
-            micro_batch: Some(Amount::Of(self.micro_batch)),
-            augment: self.augment,
-            class_weights: self.balance,
-            ..self.settings.clone()
-        };
-        let mut table = Table::try_from(settings)
-            .map_err(|cause| Error::failed("cannot write the settings").cause(cause))?;
-        table.retain(|key, _| !FREE.contains(&key));
+        let mut table = self.effective().to_table()?;
+        for setting in Settings::all().filter(|setting| setting.effect == Effect::NoResult) {
+            table.remove(setting.name);
+        }
         Ok(table)
     }
 }

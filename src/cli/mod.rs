@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::commands;
-use crate::commands::Context;
+use crate::commands::Invocation;
 use args::{Cli, DatasetsVerb, RunsVerb, Verb};
 use tinderbox_base::Error;
 use tinderbox_base::Folders;
@@ -58,7 +58,7 @@ fn render(error: &Error) -> String {
 fn run(cli: Cli) -> Result<(), Error> {
     end_at_once()?;
     let global = cli.global;
-    let context = Context {
+    let invocation = Invocation {
         folders: Folders::find(
             global.datasets.as_deref(),
             global.models.as_deref(),
@@ -68,31 +68,31 @@ fn run(cli: Cli) -> Result<(), Error> {
         json: global.json,
     };
     match cli.verb {
-        Verb::Train(args) => commands::train::run(&context, args.into()),
+        Verb::Train(args) => commands::train::run(&invocation, args.into()),
         Verb::VerifyResume(args) => {
-            commands::verify_resume::run(&context, args.train.into(), args.steps as usize)
+            commands::verify_resume::run(&invocation, args.train.into(), args.steps as usize)
         }
-        Verb::Evaluate(args) => commands::evaluate::run(&context, &args.into()),
-        Verb::Predict(args) => commands::predict::run(&context, &args.into()),
-        Verb::Datasets { verb: DatasetsVerb::List } => commands::datasets::list(&context),
+        Verb::Evaluate(args) => commands::evaluate::run(&invocation, &args.into()),
+        Verb::Predict(args) => commands::predict::run(&invocation, &args.into()),
+        Verb::Datasets { verb: DatasetsVerb::List } => commands::datasets::list(&invocation),
         Verb::Datasets { verb: DatasetsVerb::Check(args) } => {
-            commands::check::run(&context, &args.into())
+            commands::check::run(&invocation, &args.into())
         }
         Verb::Datasets { verb: DatasetsVerb::Show(args) } => {
-            commands::show::run(&context, args.into())
+            commands::show::run(&invocation, args.into())
         }
         Verb::Datasets { verb: DatasetsVerb::Speed(args) } => {
-            commands::speed::run(&context, args.into())
+            commands::speed::run(&invocation, args.into())
         }
         Verb::Datasets { verb: DatasetsVerb::Fetch(args) } => {
-            commands::fetch::run(&context, &args.into())
+            commands::fetch::run(&invocation, &args.into())
         }
-        Verb::Models(args) => commands::models::run(&context, &args.into()),
-        Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&context),
-        Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&context, &run),
-        Verb::Devices => commands::devices::run(&context),
-        Verb::Doctor => commands::doctor::run(&context),
-        Verb::Bench(args) => commands::bench::run(&context, args.into()),
+        Verb::Models(args) => commands::models::run(&invocation, &args.into()),
+        Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&invocation),
+        Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&invocation, &run),
+        Verb::Devices => commands::devices::run(&invocation),
+        Verb::Doctor => commands::doctor::run(&invocation),
+        Verb::Bench(args) => commands::bench::run(&invocation, args.into()),
         Verb::Completions { shell } => {
             clap_complete::generate(
                 shell,

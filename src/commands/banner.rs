@@ -2,10 +2,10 @@
 
 use toml::Table;
 
+use super::data::{describe, describe_balance};
 use super::pictures;
-use super::plan::{describe, describe_balance};
 use super::resume::Change;
-use super::run_directory::Places;
+use super::run_directory::RunDirectories;
 use super::train::Session;
 use crate::settings::{effective, write};
 use crate::terminal::Reporter;
@@ -14,15 +14,15 @@ use tinderbox_base::log::Log;
 use tinderbox_base::units::{count, plural, thousands};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_base::{Event, Events};
+use tinderbox_nn::Kernels;
 use tinderbox_nn::Shapes;
-use tinderbox_nn::kernels;
 use tinderbox_train::State;
 
 impl Session<'_> {
-    /// The head of the output: what is trained on what, where, and how that was chosen.
+    /// The banner: what is trained on what, where, and how that was chosen.
     pub(super) fn announce(
         &self,
-        places: &Places,
+        places: &RunDirectories,
         shapes: &Shapes,
         (change, warning): (Option<&Change>, Option<String>),
         out: &Reporter,
@@ -37,20 +37,24 @@ impl Session<'_> {
             None => "in the program".to_owned(),
         };
         let reason = self.device.reason.map_or_else(|| origin("device"), str::to_owned);
-        let operators = if kernels::enabled() { "" } else { ", burn's operators" };
+        let operators = match self.context.kernels {
+            Kernels::On | Kernels::Direct => "",
+            Kernels::Off => ", burn's operators",
+        };
         let device = format!(
             "{}{operators}, {}",
             self.device.description,
-            plural(self.plan.settings.run.compute_threads(), "thread", "threads")
+            plural(self.recipe.settings.run.compute_threads(), "thread", "threads")
         );
+        let device_name = self.device.id.to_string();
         let rows = [
-            (self.dataset.name.as_str(), describe(&self.dataset, &self.plan), place),
+            (self.dataset.name.as_str(), describe(&self.dataset, &self.recipe), place),
             (
-                self.plan.model.as_str(),
+                self.recipe.model.as_str(),
                 format!("{} parameters, {}FLOP an image", thousands(parameters), count(flops)),
                 origin("model"),
             ),
-            (self.device.name.as_str(), device, reason),
+            (device_name.as_str(), device, reason),
             ("run", places.models.path().display().to_string(), self.start_of_run()),
         ];
         let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
@@ -59,7 +63,7 @@ impl Session<'_> {
             out.say(&format!("{name:width$}  {what}{why}"));
         }
         let counts = self.samples[0].class_counts();
-        if let Some(balance) = describe_balance(&self.plan, &counts) {
+        if let Some(balance) = describe_balance(&self.recipe, &counts) {
             out.say(&balance);
         }
         self.notes.iter().for_each(|note| out.say(&format!("warning: {note}")));
@@ -81,7 +85,7 @@ impl Session<'_> {
             Some(state) => format!(
                 "resumed after step {} of {}, {}",
                 thousands(state.step as u64),
-                thousands(self.plan.total_steps() as u64),
+                thousands(self.recipe.learning.schedule.steps() as u64),
                 plural(state.history.len(), "complete epoch", "complete epochs")
             ),
         }
@@ -90,25 +94,30 @@ impl Session<'_> {
     /// What computes, as a resume compares it.
     pub(super) fn device_record(&self) -> Table {
         Table::from_iter([
-            ("device".to_owned(), self.device.name.clone().into()),
+            ("device".to_owned(), self.device.id.to_string().into()),
             ("device-description".to_owned(), self.device.description.clone().into()),
         ])
     }
 
     /// How the run is done: by which program, on what, when, and what became of `auto`. `changes` are
     /// those of a run that goes on.
-    fn run_record(&self, places: &Places, device: Table, changes: &[String]) -> Result<Table> {
+    fn run_record(
+        &self,
+        places: &RunDirectories,
+        device: Table,
+        changes: &[String],
+    ) -> Result<Table> {
         let now = || toml::Value::from(timestamp());
         let older = self.resumed.as_ref().map(|run| &run.record);
         let kept = |key: &str| older.and_then(|record| record.get(key)).cloned();
-        let augmentation = Table::try_from(self.plan.augmentation)
+        let augmentation = Table::try_from(self.recipe.augmentation)
             .map_err(|cause| Error::failed("cannot write the augmentation").cause(cause))?;
         let mut record = Table::from_iter([
             ("started".to_owned(), kept("started").unwrap_or_else(now)),
             ("version".to_owned(), env!("CARGO_PKG_VERSION").into()),
             ("run".to_owned(), places.name.clone().into()),
-            ("batch".to_owned(), (self.plan.batch as i64).into()),
-            ("micro-batch".to_owned(), (self.plan.micro_batch as i64).into()),
+            ("batch".to_owned(), (self.recipe.learning.batch as i64).into()),
+            ("micro-batch".to_owned(), (self.recipe.learning.micro_batch as i64).into()),
             ("augmentation".to_owned(), augmentation.into()),
         ]);
         record.extend(device);
@@ -136,7 +145,7 @@ impl Session<'_> {
     }
 
     /// Writes `dataset.lock` with the contents that are known by now.
-    pub(super) fn keep_lock(&self, places: &Places) -> Result<()> {
+    pub(super) fn keep_lock(&self, places: &RunDirectories) -> Result<()> {
         let path = places.models.path().join("dataset.lock");
         let older = files::read_text(&path).ok();
         let text = self.lock.text(&self.dataset, &self.samples, older.as_deref());
@@ -149,7 +158,7 @@ impl Session<'_> {
     /// What is written before the first step: settings, lock, log, and the picture of a batch.
     pub(super) fn record(
         &self,
-        places: &Places,
+        places: &RunDirectories,
         device: Table,
         change: Option<Change>,
         out: &mut Reporter,
@@ -157,7 +166,8 @@ impl Session<'_> {
         let folder = places.models.path();
         let changes = change.map(|change| change.changes).unwrap_or_default();
         let record = self.run_record(places, device, &changes)?;
-        let effective = effective(&self.plan, &self.dataset, &self.device.name, &places.name)?;
+        let effective =
+            effective(&self.recipe, &self.dataset, &self.device.id.to_string(), &places.name)?;
         let text = write(&self.resolved, &effective, &record)?;
         files::replace(&folder.join("run.toml"), text.as_bytes())?;
         self.keep_lock(places)?;
@@ -170,12 +180,12 @@ impl Session<'_> {
             out.event(&Event::RunStarted {
                 run: places.name.clone(),
                 dataset: self.dataset.name.clone(),
-                model: self.plan.model.clone(),
-                device: self.device.name.clone(),
-                steps: self.plan.total_steps(),
-                images: [&self.train, &self.val, &self.test].map(|work| work.samples.len()),
+                model: self.recipe.model.clone(),
+                device: self.device.id.to_string(),
+                steps: self.recipe.learning.schedule.steps(),
+                images: [&self.train, &self.val, &self.test].map(|split| split.samples.len()),
             })?;
         }
-        pictures::batch(&places.images, &self.train, &self.plan.classes)
+        pictures::batch(&places.images, &self.train, &self.recipe.card.classes)
     }
 }

@@ -1,24 +1,24 @@
 //! `tinderbox bench`
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use super::plan::check_batch;
-use super::{Context, choose, output};
+use super::{Invocation, choose, output};
 use burn::module::Module;
-use burn::tensor::Device;
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_base::env::{Stopwatch, peak_memory};
 use tinderbox_base::settings::{Spec, check_range};
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, median};
+use tinderbox_data::{Batch, Labels};
 use tinderbox_nn::Kernels;
-use tinderbox_nn::device;
 use tinderbox_nn::threads::with_threads;
-use tinderbox_nn::{Network, Pass, spec};
-use tinderbox_train::Optimizer;
-use tinderbox_train::answer;
-use tinderbox_train::{RunSpec, Settings};
-use tinderbox_train::{StepInput, Targets, step};
+use tinderbox_nn::{Context, Network, Params, spec};
+use tinderbox_train::{
+    Optimizer, RunSpec, Settings, SingleLabel, StepAt, check_batch, learning, logits,
+    probabilities, step,
+};
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ struct Figures {
 ///
 /// # Errors
 /// If a value makes no sense, or there is no such model or device.
-pub fn run(context: &Context, options: Options) -> Result<()> {
+pub fn run(invocation: &Invocation, options: Options) -> Result<()> {
     options.compute.check()?;
     let threads = options.compute.compute_threads();
     check_range("size", options.size, 1, 4096)?;
@@ -99,9 +99,9 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
         Length::Seconds(seconds) => check_seconds(seconds)?,
     }
     check_batch(options.batch, [options.channels, options.size, options.size])?;
-    let chosen = choose(&options.compute.device, options.compute.kernels)?;
-    let figures = with_threads(threads, || measure(&options, threads, &chosen))??;
-    if context.json {
+    let (_, context) = choose(&options.compute.device, options.compute.kernels)?;
+    let figures = with_threads(threads, || measure(&options, threads, &context))??;
+    if invocation.json {
         return output::print_json(&figures);
     }
     output::print(&line(&figures))
@@ -134,20 +134,19 @@ fn check_seconds(seconds: f64) -> Result<()> {
         .hint("it must be more than 0 and at most 3,600"))
 }
 
-fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result<Figures> {
+fn measure(options: &Options, threads: usize, context: &Context) -> Result<Figures> {
     let input = [options.channels, options.size, options.size];
     let spec = spec(&options.model, input, options.classes)?;
-    let device = &chosen.device;
     let (images, labels) = synthetic(options, input);
     let wants = |phase| options.only.is_none_or(|only| only == phase);
-    let mut model = Network::new(&spec, 0, device)?;
+    let mut model = Network::new(&spec, 0, context.device())?;
     let mut figures = Figures {
         model: options.model.clone(),
         size: options.size,
         channels: options.channels,
         classes: options.classes,
         batch: options.batch,
-        device: chosen.name.clone(),
+        device: context.id.to_string(),
         kernels: options.compute.kernels,
         threads,
         train_images_per_second: None,
@@ -157,7 +156,7 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
         peak_rss_mb: None,
     };
     if wants(Phase::Training) {
-        let (trained, times) = training(options, model, (&images, &labels), device)?;
+        let (trained, times) = training(options, model, (&images, &labels), context)?;
         model = trained;
         figures.train_images_per_second = speed(options, &times);
         figures.train_steps = Some(times.len());
@@ -168,7 +167,8 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
         let ((), times) = timed(options.length, (), |(), _| {
             let images = images.clone();
             let clock = Stopwatch::start();
-            answer(&model, images, input, device)?;
+            let rows = logits(&model, images, input, context)?;
+            let _: Vec<_> = rows.iter().map(|row| probabilities(row)).collect();
             Ok(((), clock.seconds()))
         })?;
         figures.infer_images_per_second = speed(options, &times);
@@ -182,29 +182,24 @@ fn measure(options: &Options, threads: usize, chosen: &device::Chosen) -> Result
 fn training(
     options: &Options,
     model: Network,
-    (images, labels): (&[f32], &[u32]),
-    device: &Device,
+    (images, labels): (&[f32], &Labels),
+    context: &Context,
 ) -> Result<(Network, Vec<f64>)> {
-    let train_device = device.clone().autodiff();
-    let targets = Targets { smoothing: 0.0, class_weights: vec![1.0; options.classes] };
-    let mut optimizer = Optimizer::new(&Settings::default());
+    let input = [options.channels, options.size, options.size];
+    let classes: Vec<String> = (0..options.classes).map(|class| class.to_string()).collect();
+    let task = SingleLabel::new(&classes);
+    let rule = learning(&Settings::default(), [options.batch; 2], options.batch).rule;
+    let mut optimizer = Optimizer::new(rule, Arc::new(Params::of(&model)), context.kernels);
     let (model, times) = timed(options.length, model.train(), |model, number| {
         // A loader makes each batch anew, at the same time as the step before is computed: the copy
         // does not count.
-        let images = images.to_vec();
+        let (images, labels) = (images.to_vec(), labels.clone());
         let clock = Stopwatch::start();
-        let input = StepInput {
-            images,
-            input: [options.channels, options.size, options.size],
-            labels,
-            own: 1.0,
-            targets: &targets,
-            micro_batch: options.batch,
-            rate: 1e-3,
-            device: &train_device,
-        };
-        let (model, _) = step(model, &mut optimizer, input, &Pass::training(0, number))?;
-        device
+        let batch = Batch { images, input, labels, mixing: 1.0, bad: Vec::new() };
+        let at = StepAt { seed: 0, step: number, micro_batch: options.batch, rate: 1e-3 };
+        let (model, _) = step(model, batch, &task, context, &mut optimizer, at)?;
+        context
+            .device()
             .sync()
             .map_err(|cause| Error::failed("the device failed").cause(format!("{cause:?}")))?;
         Ok((model, clock.seconds()))
@@ -244,13 +239,13 @@ fn peak_mb() -> Option<f64> {
     peak_memory().map(|bytes| bytes as f64 / 1e6)
 }
 
-fn synthetic(options: &Options, input: [usize; 3]) -> (Vec<f32>, Vec<u32>) {
+fn synthetic(options: &Options, input: [usize; 3]) -> (Vec<f32>, Labels) {
     let draw = Draw::at(0, 0, 0, Purpose::Synthetic);
     let values = options.batch * input.iter().product::<usize>();
     let images = (0..values as u32).map(|i| draw.between(i, -1.0, 1.0)).collect();
     let labels = Draw::at(0, 0, 1, Purpose::Synthetic);
     let labels = (0..options.batch as u32).map(|i| labels.below(i, options.classes) as u32);
-    (images, labels.collect())
+    (images, Labels::one_each(labels))
 }
 
 /// Images a second, from the median of the steps' seconds.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::Context;
+use super::Invocation;
 use super::output::{Rows, print, print_json};
 use crate::terminal::Counter;
 use tinderbox_base::settings::Spec;
@@ -44,20 +44,20 @@ struct Line {
 ///
 /// # Errors
 /// If the data set cannot be read, or something would spoil a training.
-pub fn run(context: &Context, options: &Options) -> Result<()> {
+pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
     options.data.check()?;
-    let dataset = data::open(&options.data.dataset, &context.folders, &options.data.reading())?;
-    let counter = Counter::start(context.verbosity, "checking", dataset.len());
+    let dataset = data::open(&options.data.dataset, &invocation.folders, &options.data.reading())?;
+    let counter = Counter::start(invocation.verbosity, "checking", dataset.len());
     let findings = inspect(&dataset, |done| counter.at(done));
     counter.finish();
     let samples: Vec<&Sample> = dataset.samples().collect();
     let lines = lines(&dataset, &samples, &findings, options.data.max_bad);
-    let picture = draw(context, &dataset, &samples, &findings)?;
-    let kept = data::keep_together(&context.folders, &dataset, &samples, &findings);
-    if context.json {
+    let picture = draw(invocation, &dataset, &samples, &findings)?;
+    let kept = data::keep_together(&invocation.folders, &dataset, &samples, &findings);
+    if invocation.json {
         print_json(&object(&dataset, &samples, &findings, picture.as_ref()))?;
     } else {
-        print(&text(context, &dataset, &findings, &lines))?;
+        print(&text(invocation, &dataset, &findings, &lines))?;
         if let Some(path) = &picture {
             print(&format!("pictures  {}\n", path.display()))?;
         }
@@ -196,8 +196,8 @@ fn repeats(found: &Findings, name: impl Fn(usize) -> String) -> [Line; 2] {
     ]
 }
 
-fn text(context: &Context, dataset: &Dataset, found: &Findings, lines: &[Line]) -> String {
-    let all = context.verbosity == crate::terminal::Verbosity::Verbose;
+fn text(invocation: &Invocation, dataset: &Dataset, found: &Findings, lines: &[Line]) -> String {
+    let all = invocation.verbosity == crate::terminal::Verbosity::Verbose;
     let counts = Split::ALL.map(|split| dataset.split(split).len());
     let mut rows = Rows::new(&["CLASS", ">TRAIN", ">VAL", ">TEST"]);
     let show = |count: usize| if count == 0 { "-".to_owned() } else { thousands(count as u64) };
@@ -287,7 +287,7 @@ fn object(
 
 /// Draws the pairs that matter most: leaks, then wrong labels, then twins, the most alike first.
 fn draw(
-    context: &Context,
+    invocation: &Invocation,
     dataset: &Dataset,
     samples: &[&Sample],
     found: &Findings,
@@ -315,8 +315,8 @@ fn draw(
             pairs.push(Pair { images, names, why: why.to_owned() });
         }
     }
-    let path = context.folders.images.join(format!("{}-check.png", dataset.name));
-    files::make_folder(&context.folders.images)?;
+    let path = invocation.folders.images.join(format!("{}-check.png", dataset.name));
+    files::make_folder(&invocation.folders.images)?;
     files::replace(&path, &report::pairs(&pairs)?)?;
     Ok(Some(path))
 }

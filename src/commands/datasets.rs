@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::Invocation;
 use super::output::{Rows, print, print_json};
 use tinderbox_base::Result;
 use tinderbox_base::units::thousands;
@@ -14,15 +14,15 @@ use tinderbox_data::{Split, available, open};
 ///
 /// # Errors
 /// If stdout cannot be written.
-pub fn list(context: &Context) -> Result<()> {
-    let mut names = available(&context.folders).unwrap_or_default();
+pub fn list(invocation: &Invocation) -> Result<()> {
+    let mut names = available(&invocation.folders).unwrap_or_default();
     if !names.iter().any(|name| name == EMBEDDED) {
         names.push(EMBEDDED.to_owned());
     }
     let mut rows = Rows::new(&["DATA SET", ">CLASSES", ">TRAIN", ">VAL", ">TEST", "WHERE"]);
     let mut objects = Vec::new();
     for name in &names {
-        match open(name, &context.folders, &Reading::default()) {
+        match open(name, &invocation.folders, &Reading::default()) {
             Ok(dataset) => {
                 let counts = Split::ALL.map(|split| dataset.split(split).len());
                 let place = dataset
@@ -45,8 +45,8 @@ pub fn list(context: &Context) -> Result<()> {
             }
         }
     }
-    if context.json {
-        return print_json(&json!({ "folder": context.folders.datasets, "datasets": objects }));
+    if invocation.json {
+        return print_json(&json!({ "folder": invocation.folders.datasets, "datasets": objects }));
     }
     print(&rows.text())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::Invocation;
 use super::output::{Rows, print, print_json};
 use tinderbox_base::Result;
 use tinderbox_base::env::cores;
@@ -14,13 +14,13 @@ use tinderbox_nn::device::{Adapter, Request};
 ///
 /// # Errors
 /// If stdout cannot be written.
-pub fn run(context: &Context) -> Result<()> {
+pub fn run(invocation: &Invocation) -> Result<()> {
     let auto = device::choose(Request::Auto)?;
     let adapters = device::adapters();
     let reason = auto.reason.unwrap_or_default();
-    if context.json {
+    if invocation.json {
         return print_json(&json!({
-            "auto": auto.name,
+            "auto": auto.id.to_string(),
             "reason": reason,
             "cpu": { "cores": cores(), "instructions": device::instruction_set() },
             "gpu_support": device::GPU_BUILD,
@@ -28,7 +28,8 @@ pub fn run(context: &Context) -> Result<()> {
         }));
     }
     let mut rows = Rows::new(&["DEVICE", "WHAT", ""]);
-    let mark = |name: &str| if name == auto.name { reason.to_owned() } else { String::new() };
+    let mark =
+        |name: &str| if name == auto.id.to_string() { reason.to_owned() } else { String::new() };
     let cpu = format!("{}, {}", plural(cores(), "core", "cores"), device::instruction_set());
     rows.row(["cpu".to_owned(), cpu, mark("cpu")]);
     if cfg!(feature = "ndarray") {

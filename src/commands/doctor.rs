@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::Invocation;
 use super::output::{print, print_json, print_styled};
 use crate::doctor::{Finding, Verdict, examine};
 use tinderbox_base::units::plural;
@@ -12,11 +12,11 @@ use tinderbox_base::{Error, Result};
 ///
 /// # Errors
 /// If something would make a training fail, or stdout cannot be written.
-pub fn run(context: &Context) -> Result<()> {
-    let findings = examine(&context.folders);
+pub fn run(invocation: &Invocation) -> Result<()> {
+    let findings = examine(&invocation.folders);
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let (problems, warnings) = (count(Verdict::Fail), count(Verdict::Warn));
-    if context.json {
+    if invocation.json {
         print_json(&json!({ "ready": problems == 0, "checks": findings }))?;
     } else {
         print_styled(&screen(&findings))?;
@@ -32,7 +32,7 @@ pub fn run(context: &Context) -> Result<()> {
             .cause(counted.join(", "))
             .hint("below each `fail` above is what to do"));
     }
-    if context.json {
+    if invocation.json {
         return Ok(());
     }
     let counted =

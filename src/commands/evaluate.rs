@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::data::relabel;
 use super::fetch::with_way;
 use super::output::{Rows, print, print_json};
-use super::plan::{evaluation_work, relabel};
-use super::{Context, choose};
+use super::{Invocation, choose};
 use crate::settings::{Resolved, resolve};
 use crate::terminal::Reporter;
 use tinderbox_base::settings::Spec;
@@ -17,9 +17,9 @@ use tinderbox_base::{Error, Result, files};
 use tinderbox_data::Reading;
 use tinderbox_data::{Dataset, Samples, Split, add_missing_splits, content, lock, open};
 use tinderbox_nn::threads::with_threads;
-use tinderbox_train::{Package, locate};
-use tinderbox_train::{RunSpec, Settings};
-use tinderbox_train::{Scores, answer_split, scores};
+use tinderbox_train::{
+    Package, RunSpec, Scores, Settings, SingleLabel, Task, evaluation_loader, locate, predict_split,
+};
 
 /// What is evaluated.
 #[derive(Clone, Debug)]
@@ -43,26 +43,27 @@ pub struct Options {
 ///
 /// # Errors
 /// If the model, the data or the device cannot be used.
-pub fn run(context: &Context, options: &Options) -> Result<()> {
+pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
     options.compute.check()?;
     let threads = options.compute.compute_threads();
-    let file = locate(&options.run, &context.folders.models)?;
+    let file = locate(&options.run, &invocation.folders.models)?;
     let package = Package::read(&file)?;
-    let chosen = choose(&options.compute.device, options.compute.kernels)?;
-    let mut dataset = open_for(context, options, &file)?;
+    let (_, context) = choose(&options.compute.device, options.compute.kernels)?;
+    let mut dataset = open_for(invocation, options, &file)?;
     relabel(&mut dataset, &package.classes)?;
     let (split, samples) = choose_split(&dataset, options.split.as_deref())?;
     let samples = Samples::new(samples, package.classes.len());
-    let work = evaluation_work(&samples, &package.preprocessing);
-    let out = Reporter::new(context.verbosity);
-    let (answers, bad) = with_threads(threads, || {
-        let network = package.network(&chosen.device)?;
+    let images = evaluation_loader(&samples, &package.preprocessing);
+    let task = SingleLabel::new(&package.classes);
+    let out = Reporter::new(invocation.verbosity);
+    let (predictions, bad) = with_threads(threads, || {
+        let network = package.network(context.device())?;
         let goes_on = |seconds| {
             out.late(seconds);
             true
         };
-        let answers = answer_split(&network, &work, threads, &chosen.device, goes_on)?;
-        Ok(answers.unwrap_or_default())
+        let found = predict_split(&network, &task, &images, threads, &context, goes_on)?;
+        Ok(found.unwrap_or_default())
     })??;
     let names: BTreeSet<&str> = bad.iter().map(|bad| bad.key.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();
@@ -85,8 +86,8 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     if !options.allow_leak && matches!(options.split.as_deref(), None | Some("test")) {
         refuse(found, samples.len())?;
     }
-    let scores = scores(&answers, &package.classes);
-    if context.json {
+    let scores = task.scores(&predictions);
+    if invocation.json {
         return print_json(&json!({
             "model": file, "dataset": dataset.name, "split": split, "scores": scores, "bad": names.len(),
             "leaks": leaks.as_ref().map(|_| found.iter().map(|(path, _)| path).collect::<Vec<_>>()),
@@ -104,7 +105,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
 
 /// The data set with the splits that training made: with the run's seed where its `run.toml` is
 /// there and it is the same data set.
-fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset> {
+fn open_for(invocation: &Invocation, options: &Options, file: &Path) -> Result<Dataset> {
     let record = file.parent().map(|folder| folder.join("run.toml")).filter(|path| path.is_file());
     let trained = record.map(|path| resolve(Some(&path), Vec::new())).transpose()?;
     let trained =
@@ -127,11 +128,11 @@ fn open_for(context: &Context, options: &Options, file: &Path) -> Result<Dataset
         _ => options.reading.clone(),
     };
     reading.check()?;
-    let mut dataset = open(&name, &context.folders, &reading)
-        .map_err(|error| with_way(error, &name, &context.folders))?;
+    let mut dataset = open(&name, &invocation.folders, &reading)
+        .map_err(|error| with_way(error, &name, &invocation.folders))?;
     if let Some((data, seed)) = trained {
         let same = data.dataset == name
-            || open(&data.dataset, &context.folders, &data.reading())
+            || open(&data.dataset, &invocation.folders, &data.reading())
                 .is_ok_and(|other| other.path == dataset.path);
         if same {
             let complete = Split::ALL.iter().all(|&split| !dataset.split(split).is_empty());

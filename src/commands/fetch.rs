@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::Context;
+use super::Invocation;
 use super::output::{Rows, print, print_json};
 use crate::terminal::Transfer;
 use tinderbox_base::Folders;
@@ -32,17 +32,17 @@ pub struct Options {
 ///
 /// # Errors
 /// If it is there already, cannot be had, or cannot be written.
-pub fn run(context: &Context, options: &Options) -> Result<()> {
+pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
     match &options.name {
-        Some(name) => fetch_one(context, options, name),
-        None => list(context, options),
+        Some(name) => fetch_one(invocation, options, name),
+        None => list(invocation, options),
     }
 }
 
-fn list(context: &Context, options: &Options) -> Result<()> {
+fn list(invocation: &Invocation, options: &Options) -> Result<()> {
     let sets = fetch::sets(options.manifest.as_deref())?;
-    let is_here = |set: &Set| context.folders.datasets.join(&set.name).exists();
-    if context.json {
+    let is_here = |set: &Set| invocation.folders.datasets.join(&set.name).exists();
+    if invocation.json {
         let objects: Vec<_> = sets
             .iter()
             .map(|set| {
@@ -67,18 +67,19 @@ fn list(context: &Context, options: &Options) -> Result<()> {
     print(&format!("{}{mark}", rows.text()))
 }
 
-fn fetch_one(context: &Context, options: &Options, name: &str) -> Result<()> {
+fn fetch_one(invocation: &Invocation, options: &Options, name: &str) -> Result<()> {
     let set = fetch::find(name, options.manifest.as_deref())?;
     let source = Source { place: options.from.clone(), mirror: options.mirror.clone() };
-    let mut transfer = Transfer::new(context.verbosity);
-    let fetched = fetch::fetch(&set, &context.folders.datasets, &source, &mut |news| match news {
-        News::Begin(what, total) => transfer.begin(what, total),
-        News::At(done) => transfer.at(done),
-        News::Say(line) => transfer.say(line),
-    });
+    let mut transfer = Transfer::new(invocation.verbosity);
+    let fetched =
+        fetch::fetch(&set, &invocation.folders.datasets, &source, &mut |news| match news {
+            News::Begin(what, total) => transfer.begin(what, total),
+            News::At(done) => transfer.at(done),
+            News::Say(line) => transfer.say(line),
+        });
     transfer.finish();
     let fetched = fetched?;
-    let dataset = match read(context, &fetched) {
+    let dataset = match read(invocation, &fetched) {
         Ok(dataset) => dataset,
         Err(error) => {
             fetched.discard();
@@ -87,7 +88,7 @@ fn fetch_one(context: &Context, options: &Options, name: &str) -> Result<()> {
     };
     let folder = fetched.settle()?;
     let counts = Split::ALL.map(|split| dataset.split(split).len());
-    if context.json {
+    if invocation.json {
         return print_json(&json!({
             "name": set.name, "path": folder, "classes": dataset.classes, "bytes": set.bytes(),
             "train": counts[0], "val": counts[1], "test": counts[2],
@@ -105,10 +106,10 @@ fn fetch_one(context: &Context, options: &Options, name: &str) -> Result<()> {
 }
 
 /// Reads what was fetched as training would.
-fn read(context: &Context, fetched: &Fetched) -> Result<Dataset> {
+fn read(invocation: &Invocation, fetched: &Fetched) -> Result<Dataset> {
     let folder = std::path::absolute(fetched.folder());
     let folder = folder.map_err(|cause| files::error("read", &fetched.folder(), &cause))?;
-    open(&folder.to_string_lossy(), &context.folders, &Reading::default())
+    open(&folder.to_string_lossy(), &invocation.folders, &Reading::default())
 }
 
 /// What was fetched is what its hash says, and still no data set.

@@ -1,9 +1,9 @@
-//! The verbs: each joins rooms and prints its result. No mathematics here.
+//! The commands: each joins crates and prints its result. No mathematics here.
 
 mod banner;
-mod batch_size;
 pub mod bench;
 pub mod check;
+mod data;
 pub mod datasets;
 pub mod devices;
 pub mod doctor;
@@ -12,7 +12,6 @@ pub mod fetch;
 pub mod models;
 mod output;
 mod pictures;
-mod plan;
 pub mod predict;
 mod resume;
 mod run_directory;
@@ -20,6 +19,7 @@ pub mod runs;
 pub mod show;
 pub mod speed;
 pub mod train;
+mod trial;
 pub mod verify_resume;
 mod watch;
 
@@ -27,11 +27,11 @@ use crate::terminal::Verbosity;
 use tinderbox_base::Folders;
 use tinderbox_base::Result;
 use tinderbox_nn::Kernels;
-use tinderbox_nn::{device, kernels};
+use tinderbox_nn::{Context, device};
 
-/// What every verb is told.
+/// What every command is told.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct Invocation {
     /// The three folders.
     pub folders: Folders,
     /// How much is said on stderr.
@@ -40,10 +40,9 @@ pub struct Context {
     pub json: bool,
 }
 
-/// The device of this name, with the operations that were asked for.
-fn choose(device: &str, operations: Kernels) -> Result<device::Chosen> {
-    let device = device.parse()?;
-    kernels::set(operations.is_on());
-    kernels::allow_winograd(operations.allows_winograd());
-    device::choose(device)
+/// The device of this name, and what computes on it with the operations that were asked for.
+fn choose(device: &str, kernels: Kernels) -> Result<(device::Chosen, Context)> {
+    let chosen = device::choose(device.parse()?)?;
+    let context = Context::new(&chosen, kernels);
+    Ok((chosen, context))
 }

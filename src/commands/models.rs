@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::Invocation;
 use super::output::{Rows, print, print_json};
 use tinderbox_base::Result;
 use tinderbox_base::settings::check_range;
@@ -28,18 +28,18 @@ pub struct Options {
 ///
 /// # Errors
 /// If there is no such model, or it does not fit the images.
-pub fn run(context: &Context, options: &Options) -> Result<()> {
+pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
     check_range("size", options.size, 1, 4096)?;
     check_range("channels", options.channels, 1, 4096)?;
     check_range("classes", options.classes, 1, 1 << 20)?;
     let input = [options.channels, options.size, options.size];
     match &options.name {
-        Some(name) => one(context, &spec(name, input, options.classes)?),
-        None => list(context, input, options.classes),
+        Some(name) => one(invocation, &spec(name, input, options.classes)?),
+        None => list(invocation, input, options.classes),
     }
 }
 
-fn list(context: &Context, input: [usize; 3], classes: usize) -> Result<()> {
+fn list(invocation: &Invocation, input: [usize; 3], classes: usize) -> Result<()> {
     let mut rows = Rows::new(&["MODEL", ">PARAMETERS", ">FLOP", "ABOUT"]);
     let mut objects = Vec::new();
     for entry in ZOO {
@@ -55,16 +55,16 @@ fn list(context: &Context, input: [usize; 3], classes: usize) -> Result<()> {
         ]);
         objects.push(json!({ "name": entry.name, "about": entry.about, "parameters": parameters, "flops": flops }));
     }
-    if context.json {
+    if invocation.json {
         return print_json(&json!({ "input": input, "classes": classes, "models": objects }));
     }
     let [c, h, w] = input;
     print(&format!("{}for {w}x{h} images of {c} channels and {classes} classes\n", rows.text()))
 }
 
-fn one(context: &Context, spec: &Spec) -> Result<()> {
+fn one(invocation: &Invocation, spec: &Spec) -> Result<()> {
     let shapes = check(spec)?;
-    if context.json {
+    if invocation.json {
         return print_json(&json!({
             "spec": spec,
             "parameters": shapes.parameters(),

@@ -9,7 +9,7 @@ use tinderbox_image::{Want, prepare};
 use tinderbox_report as report;
 use tinderbox_report::{EpochPoint, Guess};
 use tinderbox_train::EpochRecord;
-use tinderbox_train::{Answer, confusion};
+use tinderbox_train::{Prediction, confusion};
 
 /// The names of the pictures.
 pub const FILES: [&str; 5] =
@@ -23,28 +23,29 @@ pub fn batch(folder: &Path, train: &Work, classes: &[String]) -> Result<()> {
     let mut few = train.clone();
     few.order.batch = few.order.batch.min(SHOWN);
     let (images, batch) = few.first_batch()?;
-    let labels: Vec<usize> = batch.labels.iter().map(|&label| label as usize).collect();
-    files::replace(&folder.join(FILES[0]), &report::batch(&images, &labels, batch.own, classes)?)
+    let labels: Vec<usize> = batch.labels.iter().map(|label| label.stratum(0)).collect();
+    files::replace(&folder.join(FILES[0]), &report::batch(&images, &labels, batch.mixing, classes)?)
 }
 
-/// Draws what is known after the loop. `answers` are those to `shown`, in its order.
+/// Draws what is known after the loop. `predictions` are those for `shown`, in its order.
 pub fn after(
     folder: &Path,
     shown: &Work,
-    answers: &[Answer],
+    predictions: &[Prediction],
     classes: &[String],
     history: &[EpochRecord],
 ) -> Result<()> {
-    let sample = permutation(0, 0, answers.len(), Purpose::Pick);
+    let sample = permutation(0, 0, predictions.len(), Purpose::Pick);
     let sample: Vec<usize> = sample.iter().take(SHOWN).map(|&i| i as usize).collect();
-    let mut wrong: Vec<usize> =
-        (0..answers.len()).filter(|&i| answers[i].guess != answers[i].label).collect();
-    wrong.sort_by(|&a, &b| answers[b].loss.total_cmp(&answers[a].loss).then(a.cmp(&b)));
+    let mut wrong: Vec<usize> = (0..predictions.len())
+        .filter(|&i| predictions[i].predicted != predictions[i].truth)
+        .collect();
+    wrong.sort_by(|&a, &b| predictions[b].loss.total_cmp(&predictions[a].loss).then(a.cmp(&b)));
     wrong.truncate(SHOWN);
-    let matrix: Vec<u64> = confusion(answers, classes.len()).concat();
+    let matrix: Vec<u64> = confusion(predictions, classes.len()).concat();
     let pictures = [
-        report::predictions(&guesses(shown, answers, &sample)?, classes)?,
-        report::mistakes(&guesses(shown, answers, &wrong)?, classes)?,
+        report::predictions(&guesses(shown, predictions, &sample)?, classes)?,
+        report::mistakes(&guesses(shown, predictions, &wrong)?, classes)?,
         report::curves(&history.iter().map(point).collect::<Vec<_>>())?,
         report::confusion(&matrix, classes)?,
     ];
@@ -54,15 +55,15 @@ pub fn after(
     Ok(())
 }
 
-fn guesses(shown: &Work, answers: &[Answer], which: &[usize]) -> Result<Vec<Guess>> {
+fn guesses(shown: &Work, predictions: &[Prediction], which: &[usize]) -> Result<Vec<Guess>> {
     let guess = |&i: &usize| {
         let (pixels, _) =
             shown.samples.load(i as u32, Want::input(&shown.preprocessing), &mut Vec::new())?;
-        let Answer { label, guess, confidence, loss, .. } = answers[i];
+        let Prediction { truth, predicted, confidence, loss, .. } = predictions[i];
         Ok(Guess {
             pixels: prepare(&pixels, &shown.preprocessing),
-            truth: Some(label as usize),
-            guess: guess as usize,
+            truth: Some(truth as usize),
+            guess: predicted as usize,
             confidence,
             loss: loss as f32,
             name: shown.samples.get(i as u32).key.clone().into(),
@@ -77,7 +78,7 @@ fn point(record: &EpochRecord) -> EpochPoint {
         train_loss: record.train_loss,
         val_loss: record.val_loss,
         train_top1: None,
-        val_top1: record.val_top1,
+        val_top1: record.val_score,
         lr: record.lr,
     }
 }

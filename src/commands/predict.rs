@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::output::{Rows, print, print_json};
-use super::{Context, choose};
+use super::{Invocation, choose};
 use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{list, percent, plural};
 use tinderbox_base::{Error, Result, files};
@@ -66,17 +66,17 @@ struct Row {
 /// # Errors
 /// If the model cannot be used, nothing was found, or an image could not be read: the others are
 /// answered before that.
-pub fn run(context: &Context, options: &Options) -> Result<()> {
+pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
     if options.top == 0 {
         return Err(Error::usage("`--top 0` is out of range").hint("it must be 1 or more"));
     }
     options.compute.check()?;
     let threads = options.compute.compute_threads();
-    let package = Package::read(&locate(&options.run, &context.folders.models)?)?;
-    let chosen = choose(&options.compute.device, options.compute.kernels)?;
+    let package = Package::read(&locate(&options.run, &invocation.folders.models)?)?;
+    let (_, context) = choose(&options.compute.device, options.compute.kernels)?;
     let paths = expand(&options.paths)?;
     let (rows, tiles, classes) = with_threads(threads, || -> Result<_> {
-        let predictor = Predictor::new(package, &chosen.device)?;
+        let predictor = Predictor::new(package, &context)?;
         let (rows, tiles) = answer_all(&predictor, &paths, options.mosaic.is_some())?;
         Ok((rows, tiles, predictor.classes().to_vec()))
     })??;
@@ -85,7 +85,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
             .map_err(|error| error.hint("name a file in a folder that is there and writable"))?;
     }
     let top = options.top.min(classes.len());
-    if context.json {
+    if invocation.json {
         print_rows_json(&rows, &classes, top)?;
     } else if options.form == Form::Csv {
         print(&csv(&rows, &classes, top)?)?;

@@ -8,15 +8,13 @@ use crate::settings::{Resolved, resolve_run};
 use tinderbox_base::Folders;
 use tinderbox_base::settings::{Effect, Given, Origin, Setting};
 use tinderbox_base::{Error, Result, files};
-use tinderbox_train::learning_rate;
-use tinderbox_train::locate_run;
-use tinderbox_train::{Plan, Settings};
-use tinderbox_train::{RunFolder, Saved};
+
+use tinderbox_train::{Recipe, RunDirectory, Saved, Settings, learning, locate_run};
 
 /// A run that goes on.
 pub struct Resumed {
     /// Its folder, held.
-    pub folder: RunFolder,
+    pub folder: RunDirectory,
     /// What its `run.toml` records of how it was done.
     pub record: Table,
     /// Its checkpoint; none where it was killed before the first.
@@ -43,7 +41,7 @@ pub fn open(name: &str, given: Given, folders: &Folders) -> Result<(Resolved, Re
     };
     let given = given.into_iter().filter_map(|value| keep(value, &path).transpose());
     let given = given.collect::<Result<Given>>()?;
-    let folder = RunFolder::new(path).hold()?;
+    let folder = RunDirectory::new(path).hold()?;
     let settings = folder.path().join("run.toml");
     if !settings.exists() {
         return Err(Error::input(format!("no `run.toml` in `{}`", folder.path().display()))
@@ -85,15 +83,16 @@ fn latest(models: &Path) -> Result<PathBuf> {
 }
 
 impl Resumed {
-    /// Compares the checkpoint with the plan of now for so many training images, and fits its counters
-    /// to another batch.
+    /// Compares the checkpoint with the recipe of now for this many training images, and fits its
+    /// counters to another batch.
     ///
     /// # Errors
     /// If the data are others, or a setting cannot change.
-    pub fn fit(&mut self, plan: &Plan, images: usize, device: &Table) -> Result<Change> {
+    pub fn compare(&mut self, recipe: &Recipe, images: usize, device: &Table) -> Result<Change> {
         let mut change = Change { changes: Vec::new(), is_exact: true };
         let Some(saved) = &mut self.saved else { return Ok(change) };
-        if saved.dataset_hash != plan.dataset_hash {
+        let Recipe { card, learning: new, .. } = recipe;
+        if saved.dataset_hash != card.dataset_hash {
             return Err(Error::input("the data are not those that the run was trained on")
                 .cause(format!(
                     "files were added, removed or changed, or are split otherwise: compare with `{}`",
@@ -101,12 +100,12 @@ impl Resumed {
                 ))
                 .hint("restore the data, or start a new run: images must not move between training and validation"));
         }
-        let (before, now) = (&saved.settings, plan.results()?);
+        let (before, now) = (&saved.settings, &card.settings);
         let differs = |key: &str| before.get(key) != now.get(key);
         let is_fixed = |setting: &&Setting| setting.effect == Effect::Fixed;
         let mut fixed = Settings::all().filter(is_fixed).map(|setting| setting.name);
         if let Some(key) = fixed.find(|key| differs(key)) {
-            let [old, new] = [before, &now].map(|table| show(table.get(key)));
+            let [old, new] = [before, now].map(|table| show(table.get(key)));
             return Err(Error::usage(format!(
                 "`{key}` cannot change from {old} to {new} on `--resume`"
             ))
@@ -116,18 +115,17 @@ impl Resumed {
             self.folder.unusable(Error::input("its `settings` cannot be read").cause(cause))
         })?;
         for key in now.keys().filter(|key| differs(key)) {
-            let [old, new] = [before, &now].map(|table| show(table.get(key)));
+            let [old, new] = [before, now].map(|table| show(table.get(key)));
             change.changes.push(format!("{key} {old} -> {new}"));
             // Whether other rates matter is seen below, by the rates themselves.
             let effect = Settings::named(key).map(|setting| setting.effect);
             change.is_exact &= matches!(effect, Some(Effect::Rate | Effect::Later));
         }
-        let old_batch = settings.train.batch.number().unwrap_or(plan.batch);
-        let steps_per_epoch = images.div_ceil(old_batch.max(1));
-        let old = Plan { settings, steps_per_epoch, ..plan.clone() };
+        let old_batch = settings.train.batch.number().unwrap_or(new.batch);
+        let old = learning(&settings, [old_batch, new.micro_batch], images).schedule;
         saved.state.check(&old).map_err(|error| self.folder.unusable(error))?;
-        let rates = |plan: &Plan, step: usize| learning_rate(plan, step).to_bits();
-        change.is_exact &= (0..saved.state.step).all(|step| rates(&old, step) == rates(plan, step));
+        let is_same = |step| old.rate(step).to_bits() == new.schedule.rate(step).to_bits();
+        change.is_exact &= (0..saved.state.step).all(is_same);
         for key in ["device", "device-description"] {
             if let (Some(old), Some(new)) = (self.record.get(key), device.get(key))
                 && old != new
@@ -137,8 +135,8 @@ impl Resumed {
             }
         }
         change.is_exact |= saved.state.step == 0;
-        if old_batch != plan.batch {
-            saved.rebatch(plan)?;
+        if old_batch != new.batch {
+            saved.rebatch(new)?;
         }
         Ok(change)
     }

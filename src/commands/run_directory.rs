@@ -1,4 +1,4 @@
-//! The two folders of a run: new ones, or those of a run that goes on.
+//! The two directories of a run: new ones, or those of a run that goes on.
 
 use std::path::{Path, PathBuf};
 
@@ -6,18 +6,18 @@ use super::pictures;
 use crate::settings::Resolved;
 use tinderbox_base::Folders;
 use tinderbox_base::{Error, Result, files};
-use tinderbox_train::RunFolder;
+use tinderbox_train::RunDirectory;
 
 /// Where a run's files lie. Its folder in `models` is held by this process.
-pub struct Places {
+pub struct RunDirectories {
     pub name: String,
-    pub models: RunFolder,
+    pub models: RunDirectory,
     pub images: PathBuf,
 }
 
-impl Places {
+impl RunDirectories {
     /// The folders of the run in `models`, which is there and held; that in `images` is made.
-    pub fn of(models: RunFolder, folders: &Folders) -> Result<Self> {
+    pub fn of(models: RunDirectory, folders: &Folders) -> Result<Self> {
         let name = models.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let images = folders.images.join(&name);
         files::make_folder(&images)?;
@@ -27,7 +27,12 @@ impl Places {
 }
 
 /// Makes the run's two folders, which must be new unless they may be overwritten.
-pub fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str) -> Result<Places> {
+pub fn create(
+    folders: &Folders,
+    resolved: &Resolved,
+    dataset: &str,
+    model: &str,
+) -> Result<RunDirectories> {
     for folder in [&folders.models, &folders.images] {
         files::make_folder(folder)?;
     }
@@ -51,7 +56,8 @@ pub fn claim(folders: &Folders, resolved: &Resolved, dataset: &str, model: &str)
         }
         None => next_name(folders, &format!("{}-{model}", folder_safe(dataset)))?,
     };
-    let places = Places::of(RunFolder::new(folders.models.join(&name)).hold()?, folders)?;
+    let places =
+        RunDirectories::of(RunDirectory::new(folders.models.join(&name)).hold()?, folders)?;
     if settings.overwrite {
         for file in [places.models.model_file(), places.models.checkpoint_file()] {
             files::remove(&file)?;

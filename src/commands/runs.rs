@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::Context;
+use super::Invocation;
 use super::output::{Rows, print, print_json};
 use tinderbox_base::units::{bytes, count, percent, thousands};
 use tinderbox_base::{Result, files};
@@ -15,10 +15,10 @@ use tinderbox_train::{Package, locate};
 ///
 /// # Errors
 /// If stdout cannot be written.
-pub fn list(context: &Context) -> Result<()> {
+pub fn list(invocation: &Invocation) -> Result<()> {
     let mut rows = Rows::new(&["RUN", "MODEL", ">CLASSES", ">BEST EPOCH", ">VAL", ">TEST"]);
     let mut objects = Vec::new();
-    for folder in files::list(&context.folders.models).unwrap_or_default() {
+    for folder in files::list(&invocation.folders.models).unwrap_or_default() {
         let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { continue };
         if !folder.is_dir() {
             continue;
@@ -50,13 +50,13 @@ pub fn list(context: &Context) -> Result<()> {
             }
         }
     }
-    if context.json {
-        return print_json(&json!({ "folder": context.folders.models, "runs": objects }));
+    if invocation.json {
+        return print_json(&json!({ "folder": invocation.folders.models, "runs": objects }));
     }
     if objects.is_empty() {
         return print(&format!(
             "no runs in `{}`: `tinderbox train` makes one\n",
-            context.folders.models.display()
+            invocation.folders.models.display()
         ));
     }
     print(&rows.text())
@@ -70,15 +70,15 @@ fn top1(scores: &Value, split: &str) -> String {
 ///
 /// # Errors
 /// If there is no such run or its model cannot be read.
-pub fn show(context: &Context, run: &str) -> Result<()> {
-    let file = locate(run, &context.folders.models)?;
+pub fn show(invocation: &Invocation, run: &str) -> Result<()> {
+    let file = locate(run, &invocation.folders.models)?;
     let package = Package::read(&file)?;
     let settings =
         file.parent().map(|folder| folder.join("run.toml")).filter(|path| path.is_file());
     let settings = settings.as_deref().map(files::read_text).transpose()?;
     let shapes = package.spec.as_ref().map(check).transpose()?;
     let (parameters, flops) = shapes.map_or((0, 0), |s| (s.parameters(), s.flops()));
-    if context.json {
+    if invocation.json {
         let settings = settings.as_deref().and_then(|text| text.parse::<toml::Table>().ok());
         return print_json(&json!({
             "file": file, "model": package.spec.as_ref().map(|spec| &spec.name),

@@ -2,16 +2,17 @@
 
 use serde_json::json;
 
-use super::plan::{open_split, plan, training_work};
+use super::data::open_split;
 use super::train::Request;
-use super::{Context, choose, output};
+use super::trial::machine;
+use super::{Invocation, choose, output};
 use tinderbox_base::units::plural;
 use tinderbox_base::{Result, files};
 use tinderbox_data::{Lock, Order};
 use tinderbox_image::Augmentation;
 use tinderbox_report as report;
 use tinderbox_report::Varied;
-use tinderbox_train::Plan;
+use tinderbox_train::{Recipe, training_loader};
 
 /// Images in the picture, and how often each is varied.
 const IMAGES: usize = 8;
@@ -22,29 +23,36 @@ const TIMES: usize = 6;
 ///
 /// # Errors
 /// If the data or a setting cannot be used, or the picture cannot be written.
-pub fn run(context: &Context, request: Request) -> Result<()> {
+pub fn run(invocation: &Invocation, request: Request) -> Result<()> {
     let resolved = request.settings("datasets show")?;
-    let chosen = choose("cpu", resolved.settings.run.kernels)?;
-    let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
+    let (chosen, _) = choose("cpu", resolved.settings.run.kernels)?;
+    let (dataset, _) = open_split(&resolved.settings, &invocation.folders, None)?;
     let lock = Lock::of(&dataset);
-    let (plan, [train, ..]) = plan(&resolved, &dataset, &lock, &chosen, &context.folders.models)?;
-    let Plan { augment, augmentation, classes, .. } = &plan;
-    let mut work = training_work(&plan, &train);
+    let (recipe, [train, ..]) = tinderbox_train::resolve(
+        &resolved.settings,
+        resolved.is_chosen("batch"),
+        &dataset,
+        &lock,
+        &machine(&chosen),
+        &invocation.folders.models,
+    )?;
+    let Recipe { augment, augmentation, card, .. } = &recipe;
+    let mut work = training_loader(&recipe, &train);
     // The first images of the order of now, each once.
-    work.order = Order::shuffled(train.len(), plan.batch, plan.settings.train.seed);
+    work.order = Order::shuffled(train.len(), recipe.learning.batch, recipe.learning.seed);
     let images = (0..IMAGES.min(train.len())).map(|position| {
         let (plain, varied, label) = work.variants(position, TIMES)?;
-        Ok(Varied { plain, varied, class: label.stratum(classes.len()) })
+        Ok(Varied { plain, varied, class: label.stratum(card.classes.len()) })
     });
     let images = images.collect::<Result<Vec<_>>>()?;
     let preset = toml::Value::try_from(augment).ok();
     let preset = preset.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
-    let changed = if plan.settings.data.augmentation.is_empty() { "" } else { ", changed" };
-    let path = context.folders.images.join(format!("{}-augmented.png", dataset.name));
-    files::make_folder(&context.folders.images)?;
+    let changed = if recipe.settings.data.augmentation.is_empty() { "" } else { ", changed" };
+    let path = invocation.folders.images.join(format!("{}-augmented.png", dataset.name));
+    files::make_folder(&invocation.folders.images)?;
     let how = format!("--augment {preset}{changed}");
-    files::replace(&path, &report::varied(&images, classes, &how)?)?;
-    if context.json {
+    files::replace(&path, &report::varied(&images, &card.classes, &how)?)?;
+    if invocation.json {
         return output::print_json(&json!({
             "dataset": dataset.name, "augment": preset, "augmentation": augmentation, "picture": path,
         }));

@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 
-use super::plan::{open_split, plan, training_work};
+use super::data::open_split;
 use super::train::Request;
-use super::{Context, choose, output};
+use super::trial::machine;
+use super::{Invocation, choose, output};
 use tinderbox_base::env::{Stopwatch, peak_memory};
 use tinderbox_base::units::{duration, thousands};
 use tinderbox_base::{Error, Result};
 use tinderbox_data::{Loader, Lock};
 use tinderbox_nn::threads::with_threads;
+use tinderbox_train::training_loader;
 
 /// Passes where `--epochs` does not say: the first, and one that may find images kept.
 const PASSES: usize = 2;
@@ -35,22 +37,29 @@ struct Figures {
 ///
 /// # Errors
 /// If the data or a setting cannot be used.
-pub fn run(context: &Context, request: Request) -> Result<()> {
+pub fn run(invocation: &Invocation, request: Request) -> Result<()> {
     let resolved = request.settings("datasets speed")?;
     let threads = resolved.settings.run.compute_threads();
     let passes = if resolved.is_chosen("epochs") { resolved.settings.train.epochs } else { PASSES };
-    let chosen = choose("cpu", resolved.settings.run.kernels)?;
+    let (chosen, _) = choose("cpu", resolved.settings.run.kernels)?;
     let figures = with_threads(threads, || {
         let clock = Stopwatch::start();
-        let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
+        let (dataset, _) = open_split(&resolved.settings, &invocation.folders, None)?;
         let lock = Lock::of(&dataset);
         let catalogue_seconds = clock.seconds();
-        let models = &context.folders.models;
-        let (plan, [train, ..]) = plan(&resolved, &dataset, &lock, &chosen, models)?;
-        let work = training_work(&plan, &train);
+        let models = &invocation.folders.models;
+        let (recipe, [train, ..]) = tinderbox_train::resolve(
+            &resolved.settings,
+            resolved.is_chosen("batch"),
+            &dataset,
+            &lock,
+            &machine(&chosen),
+            models,
+        )?;
+        let work = training_loader(&recipe, &train);
         let ready_seconds = clock.seconds();
         let steps = work.order.steps_per_epoch();
-        let mut loader = Loader::start(&work, 0, passes * steps, plan.loader_threads)?;
+        let mut loader = Loader::start(&work, 0, passes * steps, recipe.loader_threads)?;
         let mut first_batch_seconds = 0.0;
         let mut images_per_second = Vec::new();
         for pass in 0..passes {
@@ -66,8 +75,8 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
         Ok::<_, Error>(Figures {
             dataset: dataset.name.clone(),
             images: train.len(),
-            batch: plan.batch,
-            loader_threads: plan.loader_threads,
+            batch: recipe.learning.batch,
+            loader_threads: recipe.loader_threads,
             catalogue_seconds,
             ready_seconds,
             first_batch_seconds,
@@ -75,7 +84,7 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
             peak_rss_mb: peak_memory().map(|bytes| bytes as f64 / 1e6),
         })
     })??;
-    if context.json {
+    if invocation.json {
         return output::print_json(&figures);
     }
     output::print(&lines(&figures))

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{evaluation_work, open_split, plan, training_work};
+use super::data::open_split;
 use super::resume;
 use super::resume::Resumed;
-use super::run_directory::{Places, claim};
+use super::run_directory::{RunDirectories, create};
+use super::trial::machine;
 use super::watch::Watch;
-use super::{Context, choose, output, pictures};
+use super::{Invocation, choose, output, pictures};
 use crate::doctor;
 use crate::settings::{Resolved, resolve};
 use crate::terminal::Reporter;
@@ -23,12 +24,13 @@ use tinderbox_base::units::{bytes, duration, percent, plural, thousands};
 use tinderbox_base::{Error, Result};
 use tinderbox_base::{Event, Events};
 use tinderbox_data::{Dataset, Lock, Samples, Split, Work, is_there};
+use tinderbox_nn::device::DeviceId;
 use tinderbox_nn::threads::with_threads;
-use tinderbox_nn::{Network, check, spec};
-use tinderbox_nn::{device, memory};
-use tinderbox_train::Plan;
-use tinderbox_train::{BadWatch, End, EpochRecord, Job, Outcome, train};
-use tinderbox_train::{Scores, answer_split, scores};
+use tinderbox_nn::{Context, Network, check, device, memory, spec};
+use tinderbox_train::{
+    BadWatch, End, EpochRecord, Job, Keeping, Outcome, Recipe, Scores, SingleLabel, Task,
+    evaluation_loader, predict_split, training_loader,
+};
 
 /// What a training is asked to do.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ impl Request {
 }
 
 /// How long a file that cannot be written is tried again.
-const PATIENCE: Duration = Duration::from_mins(5);
+const RETRY_FOR: Duration = Duration::from_mins(5);
 /// Seconds after a signal that the pictures may take. `docker stop` waits 10 in all.
 const LAST_PICTURES: f64 = 2.0;
 
@@ -64,22 +66,22 @@ const LAST_PICTURES: f64 = 2.0;
 ///
 /// # Errors
 /// If a setting, the data, a device or a folder cannot be used, or the training fails.
-pub fn run(context: &Context, request: Request) -> Result<()> {
+pub fn run(invocation: &Invocation, request: Request) -> Result<()> {
     let clock = Stopwatch::start();
     let (resolved, resumed) = match &request.resume {
         Some(run) => {
-            let (resolved, resumed) = resume::open(run, request.given, &context.folders)?;
+            let (resolved, resumed) = resume::open(run, request.given, &invocation.folders)?;
             (resolved, Some(resumed))
         }
         None => (resolve(request.config.as_deref(), request.given)?, None),
     };
     let threads = resolved.settings.run.compute_threads();
-    let chosen = choose(&resolved.settings.run.device, resolved.settings.run.kernels)?;
+    let compute = choose(&resolved.settings.run.device, resolved.settings.run.kernels)?;
     let watch = Watch::default();
-    let (context, seen) = (context.clone(), watch.clone());
+    let (invocation, seen) = (invocation.clone(), watch.clone());
     let work = move || {
         with_threads(threads, || {
-            Session::start(&context, resolved, resumed, chosen, clock)?.run(&seen)
+            Session::start(&invocation, resolved, resumed, compute, clock)?.run(&seen)
         })?
     };
     watch.over(work)
@@ -87,17 +89,18 @@ pub fn run(context: &Context, request: Request) -> Result<()> {
 
 /// A training from its first to its last file.
 pub struct Session<'a> {
-    context: &'a Context,
+    invocation: &'a Invocation,
     pub(super) resolved: Resolved,
     pub(super) resumed: Option<Resumed>,
     pub(super) device: device::Chosen,
+    pub(super) context: Context,
     clock: Stopwatch,
     pub(super) dataset: Dataset,
     pub(super) lock: Lock,
     pub(super) samples: [Arc<Samples>; 3],
     /// What there is to say about the data.
     pub(super) notes: Vec<String>,
-    pub(super) plan: Plan,
+    pub(super) recipe: Recipe,
     pub(super) train: Work,
     pub(super) val: Work,
     pub(super) test: Work,
@@ -105,13 +108,13 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn start(
-        context: &'a Context,
+        invocation: &'a Invocation,
         resolved: Resolved,
         resumed: Option<Resumed>,
-        device: device::Chosen,
+        (device, context): (device::Chosen, Context),
         clock: Stopwatch,
     ) -> Result<Self> {
-        let folders = &context.folders;
+        let folders = &invocation.folders;
         doctor::require_outputs(folders)?;
         let name = &resolved.settings.data.dataset;
         let own = resumed.as_ref().map(|run| run.folder.path().join("dataset.lock"));
@@ -122,20 +125,25 @@ impl<'a> Session<'a> {
             if found { error } else { doctor::explain_missing(error, name, folders) }
         })?;
         let lock = Lock::of(&dataset);
-        let (plan, samples) = plan(&resolved, &dataset, &lock, &device, &folders.models)?;
-        let train = training_work(&plan, &samples[0]);
-        let [val, test] = [1, 2].map(|i| evaluation_work(&samples[i], &plan.preprocessing));
+        let asked = resolved.is_chosen("batch");
+        let (settings, machine) = (&resolved.settings, machine(&device));
+        let (recipe, samples) =
+            tinderbox_train::resolve(settings, asked, &dataset, &lock, &machine, &folders.models)?;
+        let train = training_loader(&recipe, &samples[0]);
+        let how = &recipe.card.preprocessing;
+        let [val, test] = [1, 2].map(|i| evaluation_loader(&samples[i], how));
         Ok(Self {
-            context,
+            invocation,
             resolved,
             resumed,
             device,
+            context,
             clock,
             dataset,
             lock,
             samples,
             notes,
-            plan,
+            recipe,
             train,
             val,
             test,
@@ -143,42 +151,32 @@ impl<'a> Session<'a> {
     }
 
     fn run(mut self, watch: &Watch) -> Result<()> {
-        let Plan { model, preprocessing, classes, settings, .. } = &self.plan;
-        let spec = spec(model, preprocessing.input(), classes.len())?;
+        let Recipe { model, settings, learning, card, .. } = &self.recipe;
+        let spec = spec(model, card.preprocessing.input(), card.classes.len())?;
         let shapes = check(&spec)?;
-        let on_cpu = self.device.name == "cpu";
-        let warning = on_cpu.then(|| doctor::memory_warning(&shapes, self.plan.micro_batch));
+        let on_cpu = self.device.id == DeviceId::Cpu;
+        let warning = on_cpu.then(|| doctor::memory_warning(&shapes, learning.micro_batch));
         let warning = warning.transpose()?.flatten();
-        doctor::require_space(&self.context.folders.models, &shapes, &settings.train)?;
-        let network = Network::new(&spec, settings.train.seed, &self.device.device)?;
-        let mut out = Reporter::new(self.context.verbosity);
+        doctor::require_space(&self.invocation.folders.models, &shapes, &settings.train)?;
+        let network = Network::new(&spec, learning.seed, self.context.device())?;
+        let mut out = Reporter::new(self.invocation.verbosity);
         let record = self.device_record();
         let images = self.train.samples.len();
-        let change =
-            self.resumed.as_mut().map(|run| run.fit(&self.plan, images, &record)).transpose()?;
+        let change = self
+            .resumed
+            .as_mut()
+            .map(|run| run.compare(&self.recipe, images, &record))
+            .transpose()?;
         let places = match &self.resumed {
-            Some(run) => Places::of(run.folder.clone(), &self.context.folders)?,
-            None => {
-                claim(&self.context.folders, &self.resolved, &self.dataset.name, &self.plan.model)?
-            }
+            Some(run) => RunDirectories::of(run.folder.clone(), &self.invocation.folders)?,
+            None => create(&self.invocation.folders, &self.resolved, &self.dataset.name, model)?,
         };
         self.announce(&places, &shapes, (change.as_ref(), warning), &out);
         self.record(&places, record, change, &mut out)?;
         watch.signals.start()?;
-        let job = Job {
-            folder: Some(places.models.clone()),
-            patience: PATIENCE,
-            signals: watch.signals.clone(),
-            rescue: watch.rescue.clone(),
-            ..Job::new(
-                self.plan.clone(),
-                self.train.clone(),
-                self.val.clone(),
-                self.device.device.clone(),
-            )
-        };
+        let job = self.job(&places, watch);
         let from = self.resumed.as_mut().and_then(|run| run.saved.take());
-        let outcome = train(network, from, &job, &mut out);
+        let outcome = tinderbox_train::train(network, from, &job, &mut out);
         self.keep_lock(&places)?; // by now contents are known
         memory::give_back(); // answers and pictures need little of what a step needs
         out.finish();
@@ -196,9 +194,24 @@ impl<'a> Session<'a> {
         if outcome.end == End::Finished { Ok(()) } else { Err(interrupted(&outcome, &places)) }
     }
 
-    fn print_stopped(&self, places: &Places, step: usize) -> Result<()> {
-        let Places { name, models, images } = places;
-        if self.context.json {
+    /// The training that the recipe describes.
+    fn job(&self, places: &RunDirectories, watch: &Watch) -> Job<SingleLabel> {
+        let (run, task) = (&self.recipe.settings.run, self.recipe.task.clone());
+        let loaders = [self.train.clone(), self.val.clone()];
+        let keeping = Keeping {
+            directory: Some(places.models.clone()),
+            every: run.checkpoint_every,
+            retry_for: RETRY_FOR,
+            stop_after: run.stop_after,
+            signals: watch.signals.clone(),
+            rescue: watch.rescue.clone(),
+        };
+        Job { keeping, ..Job::new(&self.recipe, task, loaders, self.context.clone()) }
+    }
+
+    fn print_stopped(&self, places: &RunDirectories, step: usize) -> Result<()> {
+        let RunDirectories { name, models, images } = places;
+        if self.invocation.json {
             return output::print_json(&json!({
                 "run": name, "models": models.path(), "images": images, "step": step, "interrupted": true,
             }));
@@ -213,31 +226,31 @@ impl<'a> Session<'a> {
     /// What is done after the loop: the test split, once, and the pictures.
     fn finish(
         &self,
-        places: &Places,
+        places: &RunDirectories,
         model: &Network,
         val: &Scores,
-        outcome: &Outcome<Network>,
+        outcome: &Outcome<Network, SingleLabel>,
         out: &mut Reporter,
     ) -> Result<Option<Scores>> {
         let tested = !self.test.samples.is_empty() && outcome.end == End::Finished;
         let (shown, split) =
             if tested { (&self.test, Split::Test) } else { (&self.val, Split::Val) };
-        let (threads, device) = (self.plan.loader_threads, &self.device.device);
+        let Recipe { settings, loader_threads: threads, task, card, .. } = &self.recipe;
         let clock = Stopwatch::start();
         let goes_on = |seconds| {
             out.late(seconds);
             outcome.end == End::Finished || clock.seconds() <= LAST_PICTURES
         };
-        let answers = answer_split(model, shown, threads, device, goes_on)?;
-        let Some((answers, replaced)) = answers else { return Ok(None) };
+        let found = predict_split(model, task, shown, *threads, &self.context, goes_on)?;
+        let Some((predictions, replaced)) = found else { return Ok(None) };
         let images = self.train.samples.len() + self.val.samples.len();
         let images = images + if tested { shown.samples.len() } else { 0 };
-        let bad = BadWatch::new(self.plan.settings.data.max_bad, images);
+        let bad = BadWatch::new(settings.data.max_bad, images);
         bad.see(split, replaced, &mut outcome.state.bad.clone(), out)?;
-        let test = tested.then(|| scores(&answers, &self.plan.classes));
+        let test = tested.then(|| task.scores(&predictions));
         if let Some(test) = &test {
             let scores = json!({ "epoch": outcome.state.best_epoch, "val": val, "test": test });
-            places.models.save_model(model, &self.plan, scores)?;
+            places.models.save_model(model, card, scores)?;
         }
         out.event(&Event::RunFinished {
             best_epoch: outcome.state.best_epoch,
@@ -247,25 +260,25 @@ impl<'a> Session<'a> {
         })?;
         self.keep_lock(places)?;
         let history = &outcome.state.history;
-        pictures::after(&places.images, shown, &answers, &self.plan.classes, history)?;
+        pictures::after(&places.images, shown, &predictions, &card.classes, history)?;
         Ok(test)
     }
 
     fn print(
         &self,
-        places: &Places,
-        outcome: &Outcome<Network>,
+        places: &RunDirectories,
+        outcome: &Outcome<Network, SingleLabel>,
         val: &Scores,
         test: Option<&Scores>,
     ) -> Result<()> {
         let seconds = self.clock.seconds();
-        if self.context.json {
+        if self.invocation.json {
             return output::print_json(&Summary {
                 run: &places.name,
                 models: places.models.path(),
                 images: &places.images,
                 best_epoch: outcome.state.best_epoch,
-                epochs: &outcome.state.history,
+                epochs: outcome.state.history.iter().map(Epoch::of).collect(),
                 val,
                 test,
                 images_per_second: outcome.images_per_second,
@@ -301,7 +314,7 @@ struct Summary<'a> {
     models: &'a Path,
     images: &'a Path,
     best_epoch: usize,
-    epochs: &'a [EpochRecord],
+    epochs: Vec<Epoch>,
     val: &'a Scores,
     test: Option<&'a Scores>,
     images_per_second: f64,
@@ -309,7 +322,24 @@ struct Summary<'a> {
     interrupted: bool,
 }
 
-fn interrupted(outcome: &Outcome<Network>, places: &Places) -> Error {
+/// One epoch of it.
+#[derive(Serialize)]
+struct Epoch {
+    epoch: usize,
+    train_loss: f64,
+    val_loss: f64,
+    val_top1: f64,
+    lr: f64,
+}
+
+impl Epoch {
+    fn of(record: &EpochRecord) -> Self {
+        let EpochRecord { epoch, train_loss, val_loss, val_score: val_top1, lr } = *record;
+        Self { epoch, train_loss, val_loss, val_top1, lr }
+    }
+}
+
+fn interrupted(outcome: &Outcome<Network, SingleLabel>, places: &RunDirectories) -> Error {
     let state = &outcome.state;
     let after = match state.history.len() {
         0 => format!("step {}", thousands(state.step as u64)),

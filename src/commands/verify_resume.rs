@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 use toml::Table;
 
-use super::plan::{open_split, plan};
+use super::data::open_split;
 use super::train::Request;
-use super::{Context, choose, output};
+use super::trial::machine;
+use super::{Invocation, choose, output};
 use crate::settings::{Resolved, resolve, write};
 use tinderbox_base::env::sleep;
 use tinderbox_base::process::itself;
@@ -18,8 +19,8 @@ use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, files, hash};
 use tinderbox_data::Lock;
 use tinderbox_nn::io::{File, decode};
-use tinderbox_train::RunFolder;
-use tinderbox_train::{Plan, Settings};
+use tinderbox_train::RunDirectory;
+use tinderbox_train::Settings;
 
 /// Steps in a whole training, at the least, for each step between two checkpoints: enough that it
 /// can be killed before it ends.
@@ -29,7 +30,7 @@ const ROOM: usize = 100;
 ///
 /// # Errors
 /// If a training fails, or the results differ.
-pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
+pub fn run(invocation: &Invocation, request: Request, steps: usize) -> Result<()> {
     if request.resume.is_some() || request.given.iter().any(|(key, ..)| key == "name") {
         return Err(Error::usage(
             "`verify-resume` trains runs of its own: give no `--resume` and no `--name`",
@@ -37,28 +38,35 @@ pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
         .hint("give a data set and settings, as to `train`"));
     }
     let mut resolved = resolve(request.config.as_deref(), request.given)?;
-    let chosen = choose(&resolved.settings.run.device, resolved.settings.run.kernels)?;
-    let (dataset, _) = open_split(&resolved.settings, &context.folders, None)?;
-    let (Plan { steps_per_epoch, model, .. }, _) =
-        plan(&resolved, &dataset, &Lock::of(&dataset), &chosen, &context.folders.models)?;
+    let (chosen, _) = choose(&resolved.settings.run.device, resolved.settings.run.kernels)?;
+    let (dataset, _) = open_split(&resolved.settings, &invocation.folders, None)?;
+    let (recipe, _) = tinderbox_train::resolve(
+        &resolved.settings,
+        resolved.is_chosen("batch"),
+        &dataset,
+        &Lock::of(&dataset),
+        &machine(&chosen),
+        &invocation.folders.models,
+    )?;
+    let (model, steps_per_epoch) = (recipe.model, recipe.learning.schedule.steps_per_epoch);
     let Settings { train, run, .. } = &mut resolved.settings;
     train.epochs = train.epochs.max((ROOM * steps).div_ceil(steps_per_epoch));
     run.checkpoint_every = Interval::Steps(steps);
     (run.stop_after, run.overwrite) = (None, false);
-    files::make_folder(&context.folders.models)?;
-    let folder = tempfile::Builder::new().prefix(".verify-").tempdir_in(&context.folders.models);
+    files::make_folder(&invocation.folders.models)?;
+    let folder = tempfile::Builder::new().prefix(".verify-").tempdir_in(&invocation.folders.models);
     let folder =
-        folder.map_err(|cause| files::error("write into", &context.folders.models, &cause))?;
-    let lab = Lab::new(context, folder.path(), &resolved)?;
+        folder.map_err(|cause| files::error("write into", &invocation.folders.models, &cause))?;
+    let lab = Lab::new(invocation, folder.path(), &resolved)?;
 
     let killed_at = lab.kill("killed")?;
     let last = (killed_at + steps).to_string();
     lab.finish(&["--resume", "killed", "--stop-after", &last])?;
     lab.finish(&["--config", &lab.config, "--name", "whole", "--stop-after", &last])?;
     let difference = lab.difference()?;
-    if context.json {
+    if invocation.json {
         output::print_json(&json!({
-            "model": model, "device": chosen.name, "killed_after": killed_at,
+            "model": model, "device": chosen.id.to_string(), "killed_after": killed_at,
             "steps": killed_at + steps, "same": difference.is_none(), "difference": difference,
         }))?;
     }
@@ -71,7 +79,7 @@ pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
         Some(difference) => Err(Error::failed(format!("FAIL: {how}: {difference}")).hint(
             "a training on this machine cannot be repeated to the last bit; `--device cpu` can",
         )),
-        None if context.json => Ok(()),
+        None if invocation.json => Ok(()),
         None => output::print(&format!(
             "PASS: {how}: resumed and uninterrupted, every tensor is the same\n{}",
             lab.hashes()?
@@ -81,20 +89,20 @@ pub fn run(context: &Context, request: Request, steps: usize) -> Result<()> {
 
 /// Folders in which trainings run as processes of their own.
 struct Lab<'a> {
-    context: &'a Context,
+    invocation: &'a Invocation,
     folder: &'a Path,
     config: String,
 }
 
 impl<'a> Lab<'a> {
-    fn new(context: &'a Context, folder: &'a Path, resolved: &Resolved) -> Result<Self> {
+    fn new(invocation: &'a Invocation, folder: &'a Path, resolved: &Resolved) -> Result<Self> {
         let config = folder.join("settings.toml");
         files::replace(&config, write(resolved, &Given::new(), &Table::new())?.as_bytes())?;
-        Ok(Self { context, folder, config: config.display().to_string() })
+        Ok(Self { invocation, folder, config: config.display().to_string() })
     }
 
-    fn run(&self, name: &str) -> RunFolder {
-        RunFolder::new(self.folder.join("models").join(name))
+    fn run(&self, name: &str) -> RunDirectory {
+        RunDirectory::new(self.folder.join("models").join(name))
     }
 
     /// `tinderbox train` with these arguments.
@@ -104,7 +112,7 @@ impl<'a> Lab<'a> {
             .arg("train")
             .args(args)
             .arg("--datasets")
-            .arg(&self.context.folders.datasets)
+            .arg(&self.invocation.folders.datasets)
             .arg("--models")
             .arg(self.folder.join("models"))
             .arg("--images")

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Finding;
 use tinderbox_base::{env, files};
 use tinderbox_nn::device::{Adapter, GPU_BUILD, Request, adapters, choose};
+use tinderbox_nn::{Context, Kernels};
 use tinderbox_train::audit_device;
 
 /// Folders in which Vulkan's loader looks for drivers.
@@ -77,7 +78,9 @@ fn seen(adapter: &Adapter) -> Finding {
     if *software {
         return Finding::ok("gpu", format!("{what}, in software: never taken by `auto`"));
     }
-    match choose(Request::Gpu(Some(*number))).and_then(|chosen| audit_device(&chosen.device)) {
+    match choose(Request::Gpu(Some(*number)))
+        .and_then(|chosen| audit_device(&Context::new(&chosen, Kernels::On)))
+    {
         Ok(()) => Finding::ok("gpu", format!("{what}, computes as the CPU does")),
         Err(error) => {
             let fix = error.hint.clone().unwrap_or_default();

@@ -3,7 +3,7 @@
 use tinderbox_base::Result;
 use tinderbox_base::settings::{Given, Origin};
 use tinderbox_data::Dataset;
-use tinderbox_train::Plan;
+use tinderbox_train::Recipe;
 
 /// Every setting whose value that took effect is another than that in the settings, because it was
 /// left open, `auto`, or more than the data allow; with whether the data set decided it. `device` and
@@ -11,17 +11,17 @@ use tinderbox_train::Plan;
 ///
 /// # Errors
 /// If a value cannot be written as TOML.
-pub fn effective(plan: &Plan, dataset: &Dataset, device: &str, run: &str) -> Result<Given> {
-    let mut decided = plan.decided();
-    let mut all = plan.effective();
+pub fn effective(recipe: &Recipe, dataset: &Dataset, device: &str, run: &str) -> Result<Given> {
+    let mut decided = recipe.decided();
+    let mut all = recipe.effective();
     for settings in [&mut decided, &mut all] {
         settings.data.data_format = settings.data.data_format.or(dataset.format);
     }
     device.clone_into(&mut all.run.device);
     all.run.name = Some(run.to_owned());
-    let (before, decided) = (plan.settings.to_table()?, decided.to_table()?);
+    let (before, decided) = (recipe.settings.to_table()?, decided.to_table()?);
     let changed = all.to_table()?.into_iter().filter(|(key, value)| before.get(key) != Some(value));
-    let [_, height, width] = plan.preprocessing.input();
+    let [_, height, width] = recipe.card.preprocessing.input();
     let values = changed.map(|(key, value)| {
         let is_decided = decided.get(&key) != before.get(&key);
         let origin = if is_decided { Origin::Data } else { Origin::Default };

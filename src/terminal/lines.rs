@@ -1,7 +1,7 @@
 //! Events as lines for people.
 
-use tinderbox_base::Event;
 use tinderbox_base::units::{duration, percent, thousands};
+use tinderbox_base::{Event, Score};
 
 /// The line for people, where there is something to say.
 pub fn line(event: &Event) -> Option<String> {
@@ -11,15 +11,16 @@ pub fn line(event: &Event) -> Option<String> {
             epochs,
             train_loss,
             val_loss,
-            val_top1,
+            val_score,
             lr,
             images_per_second,
             seconds,
             best,
             ..
         } => Some(format!(
-            "epoch {epoch:>width$}/{epochs}  train {train_loss:.3}  val {val_loss:.3}  top-1 {:>5}  lr {lr:.2e}  {} images/s  {}{}",
-            percent(*val_top1),
+            "epoch {epoch:>width$}/{epochs}  train {train_loss:.3}  val {val_loss:.3}  {} {:>5}  lr {lr:.2e}  {} images/s  {}{}",
+            name(*val_score),
+            percent(val_score.value),
             thousands(images_per_second.round() as u64),
             duration(*seconds),
             if *best { "  best so far" } else { "" },
@@ -41,5 +42,13 @@ pub fn line(event: &Event) -> Option<String> {
         | Event::Resumed { .. }
         | Event::Interrupted { .. }
         | Event::Diverged { back_to: None, .. } => None,
+    }
+}
+
+/// A score's name for people: `top-1`.
+pub fn name(score: Score) -> &'static str {
+    match score.name {
+        "top1" => "top-1",
+        name => name,
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use super::Verbosity;
-use super::lines::line;
+use super::lines::{line, name};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 
@@ -137,7 +137,9 @@ impl Events for Reporter {
             format!(
                 "loss {:.3}   {}{} images/s   {} left",
                 at.loss,
-                at.val_top1.map_or(String::new(), |top1| format!("top-1 {}   ", percent(top1))),
+                at.val_score.map_or(String::new(), |score| {
+                    format!("{} {}   ", name(score), percent(score.value))
+                }),
                 thousands(at.images_per_second.round() as u64),
                 clock(at.seconds_left)
             )

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 use tinderbox::nn::io::{File, decode, encode};
 use tinderbox::train::Package;
-use tinderbox::train::{RunFolder, Saved};
+use tinderbox::train::{RunDirectory, Saved};
 
 use crate::draw::{colours, draw};
 use crate::lab::Lab;
@@ -199,7 +199,7 @@ fn a_checkpoint_that_contradicts_itself_is_refused_by_name() {
         (moment.shape, moment.values) = (vec![1], vec![0.0]);
     };
     resume(&unfit).fails(3, &[bad, "does not fit"], "");
-    assert!(RunFolder::new(lab.path("models/x")).read().is_ok(), "its hashes are right");
+    assert!(RunDirectory::new(lab.path("models/x")).read().is_ok(), "its hashes are right");
 }
 
 /// `fixtures/N` holds what a program of format N wrote; whoever changes the format adds a folder.
@@ -211,7 +211,7 @@ fn files_of_every_format_so_far_can_be_read() {
     formats.sort();
     assert!(!formats.is_empty());
     for folder in formats {
-        let saved = RunFolder::new(&folder).read().unwrap();
+        let saved = RunDirectory::new(&folder).read().unwrap();
         assert_eq!((saved.state.step, saved.state.history.len()), (13, 2), "{}", folder.display());
         assert_eq!(saved.settings["model"].as_str(), Some("lenet"));
         let package = Package::read(&folder.join("model.safetensors")).unwrap();

@@ -9,6 +9,7 @@ use tinderbox_nn::{Context, Params};
 
 use crate::learning::Learning;
 use crate::package::ModelCard;
+use crate::recipe::Recipe;
 use crate::rescue::Rescue;
 use crate::run_directory::RunDirectory;
 use crate::state::State;
@@ -76,6 +77,25 @@ pub struct Job<T> {
     pub card: ModelCard,
     /// What is left on the disk.
     pub keeping: Keeping,
+}
+
+impl<T: Task> Job<T> {
+    /// What a recipe describes, for a task: from the loader of the training split and that of the
+    /// validation split. It leaves no files and hears no signals.
+    #[must_use]
+    pub fn new(recipe: &Recipe, task: T, [train, val]: [Work; 2], context: Context) -> Self {
+        let Recipe { settings, loader_threads, learning, card, .. } = recipe;
+        Self {
+            task,
+            splits: Splits { train, val, threads: *loader_threads, max_bad: settings.data.max_bad },
+            learning: learning.clone(),
+            params: None,
+            context,
+            audit_every: settings.run.audit_every,
+            card: card.clone(),
+            keeping: Keeping::default(),
+        }
+    }
 }
 
 /// Why a training ended.

@@ -39,8 +39,9 @@ pub use package::{ModelCard, Package};
 pub use predictions::{logits, predict_split};
 pub use predictor::{Predictor, Ranked};
 pub use recipe::{
-    ClassWeights, OnDivergence, OptimizerKind, Plan, RunSpec, ScheduleKind, Settings, TaskSpec,
-    TrainSpec,
+    ClassWeights, Machine, Need, OnDivergence, OptimizerKind, Recipe, RunSpec, ScheduleKind,
+    Settings, TaskSpec, TrainSpec, check_batch, evaluation_loader, learning, open_split, resolve,
+    training_loader,
 };
 pub use rescue::Rescue;
 pub use run::train;

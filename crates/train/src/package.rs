@@ -91,6 +91,14 @@ impl Package {
         Ok(io::encode(&File { metadata, tensors: self.weights.clone() }))
     }
 
+    /// Writes the file, whole.
+    ///
+    /// # Errors
+    /// If it cannot be written; the file before it is untouched.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::replace(path, &self.encode()?)
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::task::probabilities;
 use tinderbox_base::Result;
 use tinderbox_image::Pixels;
 use tinderbox_image::{Want, prepare, to_input};
-use tinderbox_nn::{Context, Network};
+use tinderbox_nn::{Context, Model, Network, params};
 
 /// One class and its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,20 +19,32 @@ pub struct Ranked {
 
 /// A trained model, ready to predict.
 #[derive(Debug)]
-pub struct Predictor {
-    network: Network,
+pub struct Predictor<M = Network> {
+    model: M,
     package: Package,
     context: Context,
 }
 
 impl Predictor {
-    /// Puts a model on a device.
+    /// Puts a model of the zoo on a device.
     ///
     /// # Errors
-    /// If the weights do not fit the architecture.
+    /// If the weights do not fit the architecture, or the network was written by hand.
     pub fn new(package: Package, context: &Context) -> Result<Self> {
-        let network = package.network(context.device())?;
-        Ok(Self { network, package, context: context.clone() })
+        let model = package.network(context.device())?;
+        Ok(Self { model, package, context: context.clone() })
+    }
+}
+
+impl<M: Model> Predictor<M> {
+    /// Puts the weights of a file into a network that was written by hand, which lies on the
+    /// context's device.
+    ///
+    /// # Errors
+    /// If the weights do not fit it.
+    pub fn with(model: M, package: Package, context: &Context) -> Result<Self> {
+        let model = params::load(model, &package.weights)?;
+        Ok(Self { model, package, context: context.clone() })
     }
 
     /// The names of the classes.
@@ -60,7 +72,7 @@ impl Predictor {
     pub fn rank(&self, pictures: &[&Pixels]) -> Result<Vec<Vec<Ranked>>> {
         let how = &self.package.preprocessing;
         let images: Vec<f32> = pictures.iter().flat_map(|picture| to_input(picture, how)).collect();
-        let rows = logits(&self.network, images, how.input(), &self.context)?;
+        let rows = logits(&self.model, images, how.input(), &self.context)?;
         Ok(rows.iter().map(|row| ranked(probabilities(row))).collect())
     }
 }

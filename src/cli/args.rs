@@ -29,13 +29,13 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
-    /// Folder of the data sets, only read [default: ./datasets, or `TINDERBOX_DATASETS`]
+    /// Folder with the data sets; it is only read [default: ./datasets, or `TINDERBOX_DATASETS`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) datasets: Option<PathBuf>,
-    /// Folder of the trained models [default: ./models, or `TINDERBOX_MODELS`]
+    /// Folder for trained models [default: ./models, or `TINDERBOX_MODELS`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) models: Option<PathBuf>,
-    /// Folder of the pictures [default: ./images, or `TINDERBOX_IMAGES`]
+    /// Folder for pictures [default: ./images, or `TINDERBOX_IMAGES`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) images: Option<PathBuf>,
     /// Print the result as JSON
@@ -44,7 +44,7 @@ pub(super) struct Global {
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more
+    /// Print more
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
 }
@@ -65,29 +65,29 @@ pub(super) enum Verb {
     Train(TrainArgs),
     /// Prove that a killed and resumed training ends with the same bits
     VerifyResume(VerifyArgs),
-    /// Figures of a trained model on any split or folder
+    /// Measure a trained model on any split or folder
     Evaluate(EvaluateArgs),
-    /// Name the classes of images
+    /// Classify images
     Predict(PredictArgs),
-    /// What there is to train on
+    /// List, check, show, measure and fetch data sets
     Datasets {
         #[command(subcommand)]
         verb: DatasetsVerb,
     },
-    /// The networks; one network's layers, parameters and operations
+    /// List the networks, or show the layers, parameters and operations of one
     Models(ModelsArgs),
-    /// What has been trained
+    /// List and show trained runs
     Runs {
         #[command(subcommand)]
         verb: RunsVerb,
     },
-    /// CPU and GPUs, and which one `auto` takes
+    /// List CPU and GPUs, and which one `auto` chooses
     Devices,
-    /// Is this container or workstation ready to train? What exactly to fix
+    /// Check whether this container or workstation is ready to train, and say what to fix
     Doctor,
-    /// Images a second for a network, a batch and a device
+    /// Measure images per second for a network, a batch and a device
     Bench(BenchArgs),
-    /// A script that completes commands and flags in a shell
+    /// Print a script that completes commands and flags in a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -105,13 +105,13 @@ pub(super) struct VerifyArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetsVerb {
-    /// The data sets in the datasets folder, and the one in the program
+    /// List the data sets in the datasets folder and the one inside the program
     List,
     /// Decode every image; find broken files, copies, and pictures in two splits
     Check(CheckArgs),
     /// Draw some images with and without augmentation
     Show(TrainArgs),
-    /// Images a second that a training can have of a data set
+    /// Measure how many images per second a data set can deliver
     Speed(TrainArgs),
     /// Get a well-known data set
     Fetch(FetchArgs),
@@ -119,7 +119,7 @@ pub(super) enum DatasetsVerb {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A data set's name or a path
+    /// Name or path of a data set
     dataset: String,
     #[command(flatten)]
     data: SharedArgs<CheckFlags>,
@@ -127,40 +127,40 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct FetchArgs {
-    /// The data set [default: list those that can be fetched]
+    /// The data set [default: list all that can be fetched]
     name: Option<String>,
-    /// A file or folder with what was downloaded by other means; nothing is downloaded
+    /// Take the files from this file or folder instead of downloading them
     #[arg(long, value_name = "PATH", requires = "name")]
     from: Option<PathBuf>,
-    /// A server to try first: it has `NAME/FILE` or `FILE` below this address
+    /// Server to try first: it has `NAME/FILE` or `FILE` below this address
     #[arg(long, value_name = "URL", env = "TINDERBOX_MIRROR", hide_env = true)]
     mirror: Option<String>,
-    /// A table of your own data sets (TOML), in place of the program's
+    /// Table of your own data sets (TOML) instead of the program's
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RunsVerb {
-    /// All runs with their figures
+    /// List all runs with their scores
     List,
-    /// One run: model, classes, figures, settings
+    /// Show one run: model, classes, scores, settings
     Show {
-        /// A run's name, its folder, or a model file
+        /// Name of a run, its folder, or a model file
         run: String,
     },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
-    /// A run's name, its folder, or a model file
+    /// Name of a run, its folder, or a model file
     run: String,
-    /// A data set's name or a path [default: what the run was trained on]
+    /// Name or path of a data set [default: the one that the run was trained on]
     dataset: Option<String>,
-    /// Which images [default: test, else val; all of a data set without splits]
+    /// Split to evaluate [default: test, otherwise val; all images if there are no splits]
     #[arg(long, value_parser = ["train", "val", "test", "all"])]
     split: Option<String>,
-    /// Also evaluate on images that the model was trained on: no test
+    /// Evaluate even on images that the model was trained on; the scores are then no test
     #[arg(long)]
     allow_leak: bool,
     #[command(flatten)]
@@ -171,12 +171,12 @@ pub(super) struct EvaluateArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
-    /// A run's name, its folder, or a model file
+    /// Name of a run, its folder, or a model file
     run: String,
-    /// Images, folders or patterns; `-` for one image on stdin
+    /// Images, folders or glob patterns; `-` reads one image from stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Classes named for each image
+    /// Number of classes to print for each image
     #[arg(long, value_name = "K", default_value_t = 3)]
     top: usize,
     /// Print comma-separated values
@@ -191,7 +191,7 @@ pub(super) struct PredictArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ModelsArgs {
-    /// One network
+    /// Name of one network
     name: Option<String>,
     /// Height and width of an image
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
@@ -225,16 +225,16 @@ pub(super) struct BenchArgs {
     /// Classes
     #[arg(long, value_name = "N", default_value_t = 10)]
     classes: usize,
-    /// Images in a step
+    /// Images per step
     #[arg(long, value_name = "N", default_value_t = 128)]
     batch: usize,
-    /// Steps that are measured
+    /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 20)]
     steps: usize,
-    /// Measure for so long in place of a number of steps, but three steps at least
+    /// Measure for this many seconds instead of a number of steps, but at least three steps
     #[arg(long, value_name = "S", conflicts_with = "steps")]
     seconds: Option<f64>,
-    /// Measure one of the two
+    /// Measure training or inference only
     #[arg(long, value_name = "PHASE")]
     only: Option<Phase>,
     #[command(flatten)]

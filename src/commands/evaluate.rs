@@ -9,7 +9,7 @@ use super::data::relabel;
 use super::fetch::with_way;
 use super::output::{Rows, print, print_json};
 use super::{Invocation, choose};
-use crate::settings::{Resolved, resolve};
+use crate::settings::resolve;
 use crate::terminal::Reporter;
 use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{list, percent, plural, thousands};
@@ -108,11 +108,10 @@ pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
 fn open_for(invocation: &Invocation, options: &Options, file: &Path) -> Result<Dataset> {
     let record = file.parent().map(|folder| folder.join("run.toml")).filter(|path| path.is_file());
     let trained = record.map(|path| resolve(Some(&path), Vec::new())).transpose()?;
-    let trained =
-        trained.map(|Resolved { settings: Settings { data, train, .. }, .. }| (data, train.seed));
+    let trained = trained.map(|resolved| resolved.settings);
     let name = match (&options.dataset, &trained) {
         (Some(name), _) => name.clone(),
-        (None, Some((data, _))) => data.dataset.clone(),
+        (None, Some(settings)) => settings.data.dataset.clone(),
         (None, None) => {
             return Err(Error::usage(format!(
                 "which data set? `{}` lies without its `run.toml`",
@@ -122,15 +121,15 @@ fn open_for(invocation: &Invocation, options: &Options, file: &Path) -> Result<D
         }
     };
     // What the run was told of its own data holds, unless something is said now.
-    let own = trained.as_ref().filter(|(data, _)| data.dataset == name);
+    let own = trained.as_ref().map(|settings| &settings.data).filter(|data| data.dataset == name);
     let reading = match own {
-        Some((data, _)) if options.reading == Reading::default() => data.reading(),
+        Some(data) if options.reading == Reading::default() => data.reading(),
         _ => options.reading.clone(),
     };
     reading.check()?;
     let mut dataset = open(&name, &invocation.folders, &reading)
         .map_err(|error| with_way(error, &name, &invocation.folders))?;
-    if let Some((data, seed)) = trained {
+    if let Some(Settings { data, train, .. }) = trained {
         let same = data.dataset == name
             || open(&data.dataset, &invocation.folders, &data.reading())
                 .is_ok_and(|other| other.path == dataset.path);
@@ -140,7 +139,7 @@ fn open_for(invocation: &Invocation, options: &Options, file: &Path) -> Result<D
             if !complete && lock.is_file() && options.split.as_deref() != Some("all") {
                 lock::apply(&mut dataset, &files::read_text(&lock)?, |_| false)?;
             } else {
-                add_missing_splits(&mut dataset, data.val_fraction, seed);
+                add_missing_splits(&mut dataset, data.val_fraction, train.seed);
             }
         }
     }

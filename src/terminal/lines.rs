@@ -52,3 +52,26 @@ pub fn name(score: Score) -> &'static str {
         name => name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_learning_rate_of_a_late_epoch_has_three_digits() {
+        let event = Event::EpochFinished {
+            epoch: 14,
+            epochs: 15,
+            step: 100,
+            train_loss: 0.5,
+            val_loss: 0.25,
+            val_score: Score { name: "top1", value: 0.9 },
+            lr: 3.288e-5,
+            images_per_second: 1000.0,
+            seconds: 2.0,
+            best: true,
+        };
+        let line = line(&event).unwrap();
+        assert!(line.contains("  lr 3.29e-5  1,000 images/s"), "{line}");
+    }
+}

@@ -18,12 +18,12 @@ settings! {
 
         /// Height and width of the network's input
         #[setting(kind = Whole { least: 1, most: 4096 }, value = "PIXELS", heading = Model,
-            effect = Fixed, open = "that of the images if all share one up to 96, otherwise 128")]
+            effect = Fixed, open = "the images' own if all share one up to 96, otherwise 128")]
         pub size: Option<usize> = None,
 
         /// 1 for grey images, 3 for colour
         #[setting(kind = OneOf(&[1, 3]), value = "1|3", heading = Model, effect = Fixed,
-            open = "as the images are")]
+            open = "those of the images")]
         pub channels: Option<usize> = None,
 
         /// Data set layout
@@ -45,7 +45,7 @@ settings! {
         #[setting(kind = Text, value = "RUN", heading = Data, effect = NoResult)]
         pub lock: Option<String> = None,
 
-        /// Augmentation preset
+        /// Augmentation preset; auto chooses one for the images
         #[setting(kind = Choice(&["auto", "none", "light", "standard", "strong"]), value = "PRESET",
             heading = Data, effect = Result)]
         pub augment: Augment = Augment::Auto,
@@ -65,7 +65,7 @@ settings! {
             effect = Result)]
         pub val_fraction: f64 = 0.1,
 
-        /// Stop if more than this fraction of the images cannot be decoded
+        /// Largest fraction of the images that may fail to decode
         #[setting(kind = Real { least: 0.0, most: 1.0 }, value = "FRACTION", heading = Data,
             effect = NoResult)]
         pub max_bad: f64 = 0.05,

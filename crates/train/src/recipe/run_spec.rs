@@ -20,14 +20,14 @@ settings! {
 
         /// Save a checkpoint and stop after this step; `--resume` continues from there
         #[setting(kind = Whole { least: 1, most: 1 << 40 }, value = "STEP", heading = Run,
-            effect = NoResult, open = "the last")]
+            effect = NoResult, open = "the last step")]
         pub stop_after: Option<usize> = None,
 
         /// Steps or time (30s, 5m) between checkpoints; auto saves after every epoch and every 5m
         #[setting(kind = Text, value = "STEPS|TIME", heading = Run, effect = NoResult)]
         pub checkpoint_every: Interval = Interval::Auto,
 
-        /// Device that computes: auto, cpu, gpu, gpu:N or ndarray
+        /// Compute device: auto, cpu, gpu, gpu:N or ndarray
         #[setting(kind = Text, value = "DEVICE", heading = Run, effect = NoResult)]
         pub device: String = "auto".to_owned(),
 

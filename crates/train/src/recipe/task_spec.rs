@@ -7,7 +7,7 @@ use tinderbox_base::settings;
 settings! {
     /// The settings of a task.
     pub struct TaskSpec {
-        /// Label smoothing: the share of each label that is spread over all classes
+        /// Label smoothing: the share of each label spread over all classes
         #[setting(kind = Real { least: 0.0, most: 0.99 }, value = "SHARE", heading = Learning,
             effect = Result)]
         pub label_smoothing: f64 = 0.0,

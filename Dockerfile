@@ -23,7 +23,7 @@ RUN --mount=type=cache,id=tinderbox-cargo,target=/usr/local/cargo/registry,shari
     find src kernels -name '*.rs' -exec touch {} + \
     && scripts/static cargo auditable rustc --profile dist --bin tinderbox --no-default-features --locked -- \
         -C strip=symbols -C link-arg=-Wl,-z,pack-relative-relocs \
-    && scripts/image-root "target/$(scripts/static printenv CARGO_BUILD_TARGET)/dist/tinderbox" /rootfs --no-default-features
+    && scripts/image/root "target/$(scripts/static printenv CARGO_BUILD_TARGET)/dist/tinderbox" /rootfs --no-default-features
 
 FROM scratch
 ARG VERSION=unknown

@@ -1,4 +1,4 @@
-# The engine of scripts/test-containers: buildah, podman and runc in a folder of their own.
+# The engine of scripts/ci/test-containers: buildah, podman and runc in a folder of their own.
 # shellcheck shell=bash
 
 say() { echo "[$SECONDS s] $*"; }
@@ -70,7 +70,7 @@ image_around() {
     fi
     mkdir -p "$lab/stage"
     strip -o "$lab/tinderbox" "$binary"
-    scripts/image-root "$lab/tinderbox" "$lab/stage/rootfs" --no-default-features
+    scripts/image/root "$lab/tinderbox" "$lab/stage/rootfs" --no-default-features
     buildah bud --isolation chroot --pull-never --build-context "build=$lab/stage" \
         --build-arg VERSION=test -t "$image" . >"$lab/build.log" 2>&1 || {
         tail -n 30 "$lab/build.log"

@@ -1,11 +1,11 @@
-# Both Dockerfiles built whole, as users build them, and what came out. Sourced by scripts/test-containers --full.
+# Both Dockerfiles built whole, as users build them, and what came out. Sourced by scripts/ci/test-containers --full.
 # shellcheck shell=bash
 
 proof=docs/container-proof.toml
 # What an image is made from, besides our own code: when one of these changes, its figures are old.
-sources=(.dockerignore Cargo.lock Cargo.toml kernels/Cargo.toml scripts/image-root scripts/third-party-licenses)
+sources=(.dockerignore Cargo.lock Cargo.toml kernels/Cargo.toml scripts/image/root scripts/image/third-party-licenses)
 cpu_sources=("${sources[@]}" Dockerfile scripts/static)
-gpu_sources=("${sources[@]}" Dockerfile.gpu scripts/collect-libraries scripts/check-gpu-image)
+gpu_sources=("${sources[@]}" Dockerfile.gpu scripts/image/collect-libraries scripts/ci/check-gpu-image)
 
 # Images of the names in the Dockerfiles; this machine's Rust is mounted into the first.
 stand_in_bases() {
@@ -86,7 +86,7 @@ keep() {
     local other=gpu
     [[ $1 == cpu ]] || other=cpu
     {
-        echo "# Written by scripts/test-containers --full, which says what is measured. Bytes, seconds, SHA-256."
+        echo "# Written by scripts/ci/test-containers --full, which says what is measured. Bytes, seconds, SHA-256."
         for part in cpu gpu; do
             echo
             if [[ $part == "$1" ]]; then
@@ -111,7 +111,7 @@ full_gpu() {
         [[ $drivers != intel ]] || tag=localhost/tinderbox:gpu
         [[ $drivers != nvidia ]] || printf 'build_seconds = %s\n' $((SECONDS - start)) >>"$lab/gpu.toml"
         printf '%s = %s\n%s_packed = %s\n' "$drivers" "$(size_of "$tag")" "$drivers" "$(packed "$tag")" >>"$lab/gpu.toml"
-        scripts/check-gpu-image "$tag" "$drivers"
+        scripts/ci/check-gpu-image "$tag" "$drivers"
         say "GPU image for $drivers: $(size_of "$tag") bytes"
     done
     {
@@ -144,11 +144,11 @@ check_proof() {
     local part
     for part in cpu gpu; do
         if ! grep -qs "^\[$part\]" "$proof"; then
-            fail "$proof has no figures of the $part image: scripts/test-containers --full $part"
+            fail "$proof has no figures of the $part image: scripts/ci/test-containers --full $part"
         fi
         awk -v part="[$part.made_from]" '/^\[/ { mine = $0 == part; next } mine && NF' "$proof" |
             diff - "$lab/$part.now" >"$lab/out" ||
-            { cat "$lab/out"; fail "the figures in $proof are of another tree: scripts/test-containers --full $part"; }
+            { cat "$lab/out"; fail "the figures in $proof are of another tree: scripts/ci/test-containers --full $part"; }
         say "the figures of the $part image in $proof are of this tree"
     done
     [[ ! -e $proof ]] || check_budgets "$proof"

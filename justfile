@@ -15,7 +15,7 @@ clippy:
 test:
     cargo test --release
 
-# The CPU image as people use it; with --full both images, built whole
+# The CPU image as people use it; --record measures it, --full builds both images whole
 test-containers *ARGS:
     scripts/static cargo build --release
     scripts/ci/test-containers {{ARGS}}
@@ -48,7 +48,7 @@ bench-kernels *ARGS:
 
 # A training on every Vulkan device beside the CPU's
 test-gpu:
-    scripts/ci/test-gpu
+    cargo test --release --features gpu --target-dir "${CARGO_TARGET_DIR:-target}-gpu" --test it gpu:: -- --ignored --nocapture
 
 # Licences, sources and duplicates of the dependencies
 deny:

@@ -3,7 +3,7 @@
 #   docker build -t tinderbox:cpu .          or scripts/build, which also fills in the labels
 #
 # Needs BuildKit (Docker 23 and newer) or buildah/podman. Compiled crates stay in cache mounts, so that an edit
-# in src/ compiles tinderbox alone. No VOLUME: it would leave an unnamed volume behind each run. No
+# compiles our own crates alone. No VOLUME: it would leave an unnamed volume behind each run. No
 # HEALTHCHECK: a training is a job that ends, and its exit code says how it went.
 FROM rust:1.95-bookworm AS build
 LABEL io.tinderbox.stage=build
@@ -16,14 +16,12 @@ RUN --mount=type=cache,id=tinderbox-cargo,target=/usr/local/cargo/registry,shari
     cargo install --locked --version 0.7.7 cargo-auditable
 WORKDIR /src
 COPY . .
-# A source that is older than the last build, by its date, is compiled all the same. Packed relocations need
-# glibc 2.36, which this base has: linked in here, and in the GPU image's own.
+# A source that is older than the last build, by its date, is compiled all the same.
 RUN --mount=type=cache,id=tinderbox-cargo,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=tinderbox-target-cpu,target=/src/target,sharing=locked \
-    find src kernels -name '*.rs' -exec touch {} + \
-    && scripts/static cargo auditable rustc --profile dist --bin tinderbox --no-default-features --locked -- \
-        -C strip=symbols -C link-arg=-Wl,-z,pack-relative-relocs \
-    && scripts/image-root "target/$(scripts/static printenv CARGO_BUILD_TARGET)/dist/tinderbox" /rootfs --no-default-features
+    find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
+    && scripts/static scripts/image/program cargo auditable rustc \
+    && scripts/image/root "target/$(scripts/static printenv CARGO_BUILD_TARGET)/dist/tinderbox" /rootfs --no-default-features
 
 FROM scratch
 ARG VERSION=unknown

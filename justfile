@@ -15,23 +15,23 @@ clippy:
 test:
     cargo test --release
 
-# The CPU image as people use it; with --full both images, built whole
+# The CPU image as people use it; --record measures it, --full builds both images whole
 test-containers *ARGS:
     scripts/static cargo build --release
-    scripts/test-containers {{ARGS}}
+    scripts/ci/test-containers {{ARGS}}
 
 # The shell wrappers
 test-scripts:
-    scripts/test-scripts
-    scripts/lint-containers
+    scripts/ci/test-scripts
+    scripts/ci/lint-containers
 
 # The kernels' tests under valgrind
 test-memory *ARGS:
-    scripts/test-memory {{ARGS}}
+    scripts/ci/test-memory {{ARGS}}
 
 # Each fuzz target for so many seconds: `just fuzz 60 tar csv`
 fuzz *ARGS:
-    scripts/fuzz {{ARGS}}
+    scripts/ci/fuzz {{ARGS}}
 
 # The README's first command
 train:
@@ -40,7 +40,7 @@ train:
 # Speed beside PyTorch and Keras
 bench-peers *ARGS:
     cargo build --release
-    scripts/bench-peers {{ARGS}}
+    scripts/bench/peers {{ARGS}}
 
 # Each kernel's share of what the CPU can do
 bench-kernels *ARGS:
@@ -48,7 +48,7 @@ bench-kernels *ARGS:
 
 # A training on every Vulkan device beside the CPU's
 test-gpu:
-    scripts/test-gpu
+    cargo test --release --features gpu --target-dir "${CARGO_TARGET_DIR:-target}-gpu" --test it gpu:: -- --ignored --nocapture
 
 # Licences, sources and duplicates of the dependencies
 deny:

@@ -4,7 +4,7 @@
 Each figure of tinderbox is set against torchvision's `ImageFolder` as it comes, which reads with PIL, at its best
 number of workers (what must be reached is a ratio to that), and against the fastest setting of any peer, `tf.data` and
 torchvision's own decoder included: ratios of medians over the rounds.
-The data sets are drawn into a folder first, some 5 GB. `scripts/bench-peers --data` starts this.
+The data sets are drawn into a folder first, some 5 GB. `scripts/bench/peers --data` starts this.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def main():
 
 def parse_args():
     names = [row.name for row in ROWS] + ["catalogue"]
-    flags = argparse.ArgumentParser(prog="bench-peers --data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = argparse.ArgumentParser(prog="scripts/bench/peers --data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--rows", type=lambda text: text.split(","), default=names, metavar="LIST", help="of " + ", ".join(names))
     flags.add_argument("--rounds", type=positive, default=3, metavar="R")
     flags.add_argument("--folder", type=Path, metavar="DIR", help="where the data sets are made, and kept [default: a temporary folder]")

@@ -1,4 +1,4 @@
-"""The tables of `bench-peers`, in Markdown. Standard library only."""
+"""The tables of `scripts/bench/peers`, in Markdown. Standard library only."""
 
 import statistics
 

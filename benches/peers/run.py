@@ -6,7 +6,7 @@ the rounds. With --quick, rounds after the first leave out the peers' settings t
 1.3 times slower than the fastest peer in the first, which cannot change the result, and `kernels
 off`, which is there for information.
 
-`scripts/bench-peers` starts this with the Python that has the peers. Standard library only.
+`scripts/bench/peers` starts this with the Python that has the peers. Standard library only.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main():
 
 def parse_args():
     names = [row.name for row in ROWS]
-    flags = argparse.ArgumentParser(prog="bench-peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = argparse.ArgumentParser(prog="scripts/bench/peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--rows", type=some_of(names), default=names, metavar="LIST", help="of " + ", ".join(names))
     sides = contenders.SIDES
     flags.add_argument("--sides", type=some_of(sides), metavar="LIST", help="of " + ", ".join(sides) + "; all but ndarray by default")

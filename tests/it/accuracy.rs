@@ -4,15 +4,20 @@ use crate::draw::{COLOURS, encode, picture};
 use crate::lab::Lab;
 
 #[test]
-fn cnn_learns_the_data_set_inside_the_program() {
+fn the_first_command_of_the_readme_learns_and_leaves_its_files() {
     let lab = Lab::new();
-    let json = lab.run("train --model cnn --epochs 2 --json").good().json();
+    let json = lab.run("train --json").good().json();
     let top1 = json["test"]["top1"].as_f64().unwrap();
-    assert!(top1 >= 0.72, "test top-1 {top1}");
+    assert!(top1 >= 0.87, "test top-1 {top1}");
     let [low, high] = [0, 1].map(|i| json["test"]["top1_interval"][i].as_f64().unwrap());
     assert!(low < top1 && top1 < high && high - low < 0.05);
     assert!(json["images_per_second"].as_f64().unwrap() > 0.0);
     assert!(json["seconds"].as_f64().unwrap() > 0.0);
+    let run = "fashion-mnist-mini-cnn-001";
+    assert!(lab.exists(&format!("models/{run}/model.safetensors")));
+    for picture in ["batch", "predictions", "mistakes", "curves", "confusion"] {
+        assert!(lab.exists(&format!("images/{run}/{picture}.png")), "no {picture}.png");
+    }
 }
 
 /// Colours at 24x24, 16 training and 6 validation pictures of each.

@@ -1,6 +1,6 @@
 //! The data set inside the program: 10,000 training and 2,000 test images of Fashion-MNIST.
 //!
-//! `scripts/make-fashion-mnist-mini` makes the file: the pixels of the first 1,000 training images
+//! `scripts/make/fashion-mnist-mini` makes the file: the pixels of the first 1,000 training images
 //! of each class in the order of the classes, then those of the first 200 test images, packed by
 //! `tinderbox_kernels::codec`. The labels follow from the order.
 
@@ -81,7 +81,7 @@ mod tests {
         }
         assert_eq!(crate::look(&dataset), crate::Look { size: Some([28, 28]), color: false });
         let Source::Memory(store, _) = &dataset.split(Split::Train)[0].source else { panic!() };
-        // `sha256sum` of the pixels that `scripts/make-fashion-mnist-mini` takes from the originals.
+        // `sha256sum` of the pixels that `scripts/make/fashion-mnist-mini` takes from the originals.
         let known = "28f18b801ea088981350ccec4e88d2d5a6bd303ee86c624887dbcfdb9f49cd6e";
         let data: Vec<u8> = (0..12_000).flat_map(|index| store.bytes(index).to_vec()).collect();
         for (byte, text) in Sha256::digest(&data).iter().zip(known.as_bytes().chunks(2)) {

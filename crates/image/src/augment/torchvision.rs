@@ -1,4 +1,4 @@
-//! Policies and mixing against torchvision: `scripts/make-torchvision-policy` says what the lines are.
+//! Policies and mixing against torchvision: `scripts/make/torchvision-policy` says what the lines are.
 
 use tinderbox_kernels::photo::{Image, Scratch};
 

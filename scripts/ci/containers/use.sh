@@ -1,4 +1,4 @@
-# What must hold for the CPU image in use. Sourced by scripts/test-containers.
+# What must hold for the CPU image in use. Sourced by scripts/ci/test-containers.
 # shellcheck shell=bash
 
 # What lies in the image, and how it is described.
@@ -122,7 +122,7 @@ check_end() {
 check_scripts() {
     podman tag "$image" tinderbox:cpu
     mkdir "$lab/work"
-    (cd "$lab/work" && expect 0 "top-1" "$here/run" cpu train --epochs 1)
+    (cd "$lab/work" && expect 0 "top-1" "$OLDPWD/scripts/run" cpu train --epochs 1)
     [[ -s $lab/work/models/fashion-mnist-mini-cnn-001/model.safetensors ]] || fail "scripts/run left no model"
     [[ -d $lab/work/datasets && -s $lab/work/images/fashion-mnist-mini-cnn-001/curves.png ]] ||
         fail "scripts/run did not make its folders"
@@ -149,4 +149,12 @@ check_scripts() {
     scripts/size >"$lab/out"
     grep -q tinderbox "$lab/out" || fail "scripts/size does not show our image"
     say "scripts/clean removes ours alone; scripts/size shows it"
+}
+
+check_use() {
+    check_image
+    check_folders
+    check_limits
+    check_end
+    check_scripts
 }

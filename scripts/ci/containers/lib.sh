@@ -1,4 +1,4 @@
-# The engine of scripts/test-containers: buildah, podman and runc in a folder of their own.
+# The engine of scripts/ci/test-containers: buildah, podman and runc in a folder of their own.
 # shellcheck shell=bash
 
 say() { echo "[$SECONDS s] $*"; }
@@ -9,13 +9,12 @@ fail() {
 }
 
 # Installs what is missing and points it at one temporary folder, $lab, that is removed at the end.
-prepare_engine() {
+prepare_engine() { # OTHER PACKAGES
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
         echo "skipped: the containers are tested as root on Debian or Ubuntu only (they need buildah, podman, runc)"
         exit 0
     fi
-    local tools=(buildah podman runc)
-    [[ -z ${full:-} ]] || tools+=(debootstrap)
+    local tools=(buildah podman runc "$@")
     local tool missing=
     for tool in "${tools[@]}"; do
         command -v "$tool" >/dev/null || missing=1
@@ -61,22 +60,23 @@ base_image() {
     say "stand-in for $2"
 }
 
+# Where Cargo puts the program of a static build.
+static_build() { # PROFILE
+    scripts/static sh -c "echo \"\${CARGO_TARGET_DIR:-target}/\$CARGO_BUILD_TARGET/$1/tinderbox\""
+}
+
 # The shipped Dockerfile around a binary that is there already: a folder takes the place of its build stage.
-image_around() {
-    local binary=$1
-    [[ -x $binary ]] || fail "no program $binary: scripts/static cargo build --release makes it"
-    if readelf -d "$binary" | grep -q NEEDED; then
-        fail "$binary needs libraries of the system: build it with scripts/static"
+image_around() { # BINARY
+    if readelf -d "$1" | grep -q NEEDED; then
+        fail "$1 needs libraries of the system: build it with scripts/static"
     fi
-    mkdir -p "$lab/stage"
-    strip -o "$lab/tinderbox" "$binary"
-    scripts/image-root "$lab/tinderbox" "$lab/stage/rootfs" --no-default-features
+    scripts/image/root "$1" "$lab/stage/rootfs" --no-default-features
     buildah bud --isolation chroot --pull-never --build-context "build=$lab/stage" \
         --build-arg VERSION=test -t "$image" . >"$lab/build.log" 2>&1 || {
         tail -n 30 "$lab/build.log"
         fail "the image does not build"
     }
-    say "image around $binary: $(size_of "$image") bytes"
+    say "image around $1: $(size_of "$image") bytes"
 }
 
 size_of() { podman image inspect --format '{{.Size}}' "$1"; }

@@ -7,6 +7,7 @@
 //! shape only.
 
 mod backward;
+mod gate;
 mod pointwise;
 pub mod reference;
 mod statistics;

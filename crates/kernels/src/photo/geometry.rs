@@ -1,13 +1,13 @@
 //! Mirroring, and everything that moves pixels by an affine map.
 
 use super::sample::{Interpolation, Sampling, Source};
-use super::{Image, Scratch, fma};
+use super::{Image, Pixels, Scratch, fma};
 
 /// Swaps left and right.
 pub fn horizontal_flip(image: &mut Image) {
     let (channels, stride) = (image.channels, image.stride());
     for row in image.data.chunks_exact_mut(stride) {
-        reverse(row, channels);
+        Pixels::new(row, channels).reverse();
     }
 }
 
@@ -17,15 +17,6 @@ pub fn vertical_flip(image: &mut Image) {
     let mut rows = image.data.chunks_exact_mut(stride);
     while let (Some(upper), Some(lower)) = (rows.next(), rows.next_back()) {
         upper.swap_with_slice(lower);
-    }
-}
-
-/// Reverses the order of pixels.
-fn reverse(pixels: &mut [u8], channels: usize) {
-    if channels == 1 {
-        pixels.reverse();
-    } else {
-        pixels.as_chunks_mut::<3>().0.reverse();
     }
 }
 
@@ -114,17 +105,17 @@ pub fn affine(image: &mut Image, map: &Affine, sampling: Sampling, scratch: &mut
 pub fn rotate(image: &mut Image, angle: f64, sampling: Sampling, scratch: &mut Scratch) {
     let angle = angle.rem_euclid(360.0);
     let square = image.size[0] == image.size[1];
-    if angle % 90.0 == 0.0 {
-        match (angle / 90.0) as u8 {
-            // A tiny negative angle is rounded up to the full turn.
-            0 | 4 => return,
-            2 => return reverse(image.data, image.channels),
-            quarters if square => return quarter(image, quarters == 1, scratch),
-            _ => {}
+    // A tiny negative angle is rounded up to the full turn.
+    let quarters = (angle % 90.0 == 0.0).then(|| (angle / 90.0) as u8 % 4);
+    match quarters {
+        Some(0) => {} // nothing moves
+        Some(2) => image.pixels().reverse(),
+        Some(quarters) if square => quarter(image, quarters == 1, scratch),
+        Some(_) | None => {
+            let inverse = Affine { angle: -angle, ..Affine::IDENTITY }.inverse(image.size);
+            warp(image, inverse, sampling, scratch);
         }
     }
-    let inverse = Affine { angle: -angle, ..Affine::IDENTITY }.inverse(image.size);
-    warp(image, inverse, sampling, scratch);
 }
 
 /// Turns a square image by a right angle.
@@ -156,13 +147,13 @@ pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &
     let border = if nearest { fill } else { [0; 3] };
     let mixed = sampling.fill.map(|[r, g, b]| [r, g, b, 0].map(f32::from));
     let source = Source::new(image, border, &mut scratch.pixels);
-    let [mut across, mut down] = [[0.0; PIXELS]; 2];
-    let mut colors = [[0; 4]; PIXELS];
+    let [mut across, mut down] = [[0.0; BLOCK]; 2];
+    let mut colors = [[0; 4]; BLOCK];
     for (row, target) in image.data.chunks_exact_mut(stride).enumerate() {
         let y = row as f32 - (height - 1.0) * 0.5;
         let (from_x, from_y) = (b * y, e * y);
-        for (block, target) in target.chunks_mut(PIXELS * channels).enumerate() {
-            let first = (block * PIXELS) as f32 - (width - 1.0) * 0.5;
+        for (block, target) in target.chunks_mut(BLOCK * channels).enumerate() {
+            let first = (block * BLOCK) as f32 - (width - 1.0) * 0.5;
             for (i, (across, down)) in across.iter_mut().zip(&mut down).enumerate() {
                 let x = first + i as f32;
                 *across = fma(a * x + from_x + c + 1.0, width * 0.5, -0.5);
@@ -172,15 +163,18 @@ pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &
                 *color =
                     if nearest { source.nearest(y, x) } else { source.around(y, x).color(mixed) };
             }
-            if channels == 1 {
-                target.iter_mut().zip(&colors).for_each(|(target, color)| *target = color[0]);
-            } else {
-                let pixels = target.as_chunks_mut().0.iter_mut();
-                pixels.zip(&colors).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
+            match Pixels::new(target, channels) {
+                Pixels::Gray(pixels) => {
+                    pixels.iter_mut().zip(&colors).for_each(|(pixel, color)| *pixel = color[0]);
+                }
+                Pixels::Color(pixels) => {
+                    let pairs = pixels.iter_mut().zip(&colors);
+                    pairs.for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
+                }
             }
         }
     }
 }
 
 /// Pixels whose places are computed together.
-const PIXELS: usize = 32;
+const BLOCK: usize = 32;

@@ -83,15 +83,41 @@ impl<'a> Image<'a> {
         self.size[1] * self.channels
     }
 
-    /// The pixels of an image of three channels.
-    fn colors(&mut self) -> &mut [[u8; 3]] {
-        self.data.as_chunks_mut().0
+    fn pixels(&mut self) -> Pixels<'_> {
+        Pixels::new(self.data, self.channels)
     }
 
     /// Replaces each value by what a table says of it.
     fn look_up(&mut self, table: &[u8; 256]) {
         for value in &mut *self.data {
             *value = table[usize::from(*value)];
+        }
+    }
+}
+
+/// Bytes of an image as pixels.
+enum Pixels<'a> {
+    /// Of one channel.
+    Gray(&'a mut [u8]),
+    /// Of three channels.
+    Color(&'a mut [[u8; 3]]),
+}
+
+impl<'a> Pixels<'a> {
+    /// Bytes of an image of so many channels.
+    #[inline(always)]
+    fn new(data: &'a mut [u8], channels: usize) -> Self {
+        match channels {
+            1 => Self::Gray(data),
+            3 => Self::Color(data.as_chunks_mut().0),
+            _ => unreachable!("an image has one channel or three, see `Image::new`"),
+        }
+    }
+
+    fn reverse(self) {
+        match self {
+            Self::Gray(pixels) => pixels.reverse(),
+            Self::Color(pixels) => pixels.reverse(),
         }
     }
 }

@@ -15,8 +15,12 @@ const ACROSS: usize = 48;
 fn weighed(source: &[u8], stride: usize, weights: &[i32]) -> [u8; ACROSS] {
     let (mut a, mut b, mut c) = ([HALF; 16], [HALF; 16], [HALF; 16]);
     for (row, &weight) in weights.iter().enumerate() {
-        let Some(values) = source[row * stride..].first_chunk::<ACROSS>() else { break };
-        let [x, y, z] = values.as_chunks::<16>().0 else { break };
+        let Some(values) = source[row * stride..].first_chunk::<ACROSS>() else {
+            unreachable!("a window leaves the image");
+        };
+        let [x, y, z] = values.as_chunks::<16>().0 else {
+            unreachable!("{ACROSS} bytes are three times sixteen");
+        };
         add(&mut a, x, weight);
         add(&mut b, y, weight);
         add(&mut c, z, weight);
@@ -60,7 +64,11 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        if self.channels == 1 { self.of::<1>() } else { self.of::<3>() }
+        match self.channels {
+            1 => self.of::<1>(),
+            3 => self.of::<3>(),
+            channels => unreachable!("an image of {channels} channels"),
+        }
     }
 }
 

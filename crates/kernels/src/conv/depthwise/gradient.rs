@@ -140,7 +140,7 @@ unsafe fn all_taps<S: Simd>(line: &Line, axis: &Axis) {
     unsafe {
         while tap < axis.taps {
             let few = (axis.taps - tap).min(4);
-            match (few, axis.stride) {
+            tap += match (few, axis.stride) {
                 _ if line.all.partial() => slide::<S, 1, 1, true>(line, axis, tap),
                 (4, 1) if near => slide::<S, 4, 1, false>(line, axis, tap),
                 (3, 1) if near => slide::<S, 3, 1, false>(line, axis, tap),
@@ -149,15 +149,13 @@ unsafe fn all_taps<S: Simd>(line: &Line, axis: &Axis) {
                 (3, 2) if near => slide::<S, 3, 2, false>(line, axis, tap),
                 (2, 2) if near => slide::<S, 2, 2, false>(line, axis, tap),
                 _ => slide::<S, 1, 1, false>(line, axis, tap),
-            }
-            let sliding = near && axis.stride <= 2 && !line.all.partial();
-            tap += if sliding { few } else { 1 };
+            };
         }
     }
 }
 
-/// Adds the share of all columns to `TAPS` taps from `tap` on. One tap is for any stride and
-/// dilation; more are for this stride and no dilation.
+/// Adds the share of all columns to `TAPS` taps from `tap` on, and answers how many those are. One
+/// tap is for any stride and dilation; more are for this stride and no dilation.
 ///
 /// # Safety
 /// The CPU has the instruction set; the rows of x and dy lie in their images; the sums are as the
@@ -167,7 +165,7 @@ unsafe fn slide<S: Simd, const TAPS: usize, const STRIDE: usize, const PARTIAL: 
     line: &Line,
     axis: &Axis,
     tap: usize,
-) {
+) -> usize {
     let count = axis.count;
     let mut u = 0;
     // SAFETY: the caller's; all columns are below the count.
@@ -189,6 +187,7 @@ unsafe fn slide<S: Simd, const TAPS: usize, const STRIDE: usize, const PARTIAL: 
             }
         }
     }
+    TAPS
 }
 
 /// `T` columns from the `u`-th on.

@@ -7,13 +7,16 @@
 
 #![allow(clippy::inline_always)] // see `simd`: what is not inlined loses the instruction set
 
-/// The body once for each `$i` of `0..$n`, `$n` a constant of at most 22: unrolled without the
-/// compiler's consent, since arrays of vectors stay in registers only when every index is constant.
+/// The body once for each `$i` of `0..$n`, `$n` a constant of at most 22, of at most 8 where there are
+/// `few`: unrolled without the compiler's consent, since arrays of vectors stay in registers only
+/// when every index is constant.
 macro_rules! unroll {
     ($i:ident in $n:expr => $body:block) => {
+        const { assert!($n <= 22, "not all repetitions are written out") };
         unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)
     };
     ($i:ident in few $n:expr => $body:block) => {
+        const { assert!($n <= 8, "not all repetitions are written out") };
         unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7)
     };
     (@ $i:ident $n:expr, $body:block, $($k:literal)*) => {

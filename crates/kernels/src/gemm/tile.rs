@@ -131,7 +131,7 @@ impl OnPanels for Stretch<'_> {
         let packing = product.packing;
         // SAFETY: panel `first` and row `k` lie in the weights; the rest is the caller's.
         unsafe {
-            product.tiles::<S, P>(&Block {
+            product.tiles::<S, P>(&PanelBlock {
                 runs,
                 weights: product.weights.add(first * packing.panel + k * packing.step),
                 column: first * LANES,
@@ -144,7 +144,7 @@ impl OnPanels for Stretch<'_> {
 }
 
 /// Some runs and some panels.
-struct Block<'a> {
+struct PanelBlock<'a> {
     runs: &'a [Run],
     weights: *const f32,
     /// The first column.
@@ -159,7 +159,7 @@ struct Block<'a> {
 
 impl RowsTimesWeights<'_> {
     #[inline(always)]
-    unsafe fn tiles<S: Simd, const P: usize>(&self, block: &Block<'_>) {
+    unsafe fn tiles<S: Simd, const P: usize>(&self, block: &PanelBlock<'_>) {
         let mut at = 0;
         while at < self.rows.len() {
             // Missing rows at the end are stood in for by the last one, and not stored.
@@ -190,7 +190,7 @@ impl RowsTimesWeights<'_> {
     #[inline(always)]
     unsafe fn start<S: Simd, const P: usize>(
         &self,
-        block: &Block<'_>,
+        block: &PanelBlock<'_>,
         rows: &[Row; ROWS],
     ) -> [[[S::V; P]; 1]; ROWS] {
         // SAFETY: only the columns that exist are read.
@@ -219,7 +219,7 @@ impl RowsTimesWeights<'_> {
     #[inline(always)]
     unsafe fn finish<S: Simd, const P: usize>(
         &self,
-        block: &Block<'_>,
+        block: &PanelBlock<'_>,
         rows: &[Row],
         sums: &mut [[[S::V; P]; 1]; ROWS],
     ) {

@@ -1,6 +1,6 @@
 //! The way back through `z = activation(normalised(x) * gamma + beta + add)` in training.
 
-use super::gate::{AllPass, ByInput, ByOutput, Gate, Place, Rule};
+use super::gate::{AllPass, ByInput, ByOutput, Gate, MatrixPlace, Rule};
 use super::statistics::total;
 use crate::Isa;
 use crate::conv::Activation;
@@ -105,7 +105,7 @@ pub fn backward(
             // SAFETY: chunks have no float in common.
             let (g, dx) =
                 unsafe { (dz.part(range.clone()), dx.as_ref().map(|dx| dx.part(range.clone()))) };
-            isa.run(Spread { args: args.part(range), g, dx, coefficients });
+            isa.run(SpreadGradient { args: args.part(range), g, dx, coefficients });
         });
     });
 }
@@ -211,7 +211,7 @@ impl Reduce<'_> {
             let mut i = 0;
             while i < COUNT {
                 let mut g = load::<S, ALL>(self.g.as_ptr().add(at), n);
-                g = gate.passed::<S, ALL>(&self.args, g, Place { at, c, n });
+                g = gate.passed::<S, ALL>(&self.args, g, MatrixPlace { at, c, n });
                 if KEEP {
                     store::<S, ALL>(self.g.as_mut_ptr().add(at), g, n);
                 }
@@ -251,7 +251,7 @@ impl Kernel for Reduce<'_> {
 }
 
 /// Second pass: `dx = a * (g - mean(g) + b * (x - mean))`.
-struct Spread<'a> {
+struct SpreadGradient<'a> {
     args: Backward<'a>,
     /// `[rows, channels]`; masked already where there is a `dx`.
     g: &'a mut [f32],
@@ -260,7 +260,7 @@ struct Spread<'a> {
     coefficients: &'a [f32],
 }
 
-impl Spread<'_> {
+impl SpreadGradient<'_> {
     /// # Safety
     /// `dx` must point at as many floats as `g` has, possibly the same; `args.x` and `args.z`, if
     /// any, must be as long, in whole rows.
@@ -300,7 +300,7 @@ impl Spread<'_> {
         unsafe {
             let coefficients = self.coefficients.as_ptr().add(c);
             let mut g = load::<S, ALL>(g.add(at), n);
-            g = gate.passed::<S, ALL>(&self.args, g, Place { at, c, n });
+            g = gate.passed::<S, ALL>(&self.args, g, MatrixPlace { at, c, n });
             let x = load::<S, ALL>(self.args.x.as_ptr().add(at), n);
             let x = S::sub(x, S::load(coefficients));
             let g = S::sub(g, S::load(coefficients.add(width)));
@@ -311,7 +311,7 @@ impl Spread<'_> {
     }
 }
 
-impl Kernel for Spread<'_> {
+impl Kernel for SpreadGradient<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -25,13 +25,13 @@ pub(super) trait Gate: Copy {
         self,
         args: &Backward,
         g: S::V,
-        place: Place,
+        place: MatrixPlace,
     ) -> S::V;
 }
 
 /// Float `at` of the matrix, in channel `c`, and how many channels follow in its row.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct MatrixPlace {
     pub(super) at: usize,
     pub(super) c: usize,
     pub(super) n: usize,
@@ -42,7 +42,12 @@ pub(super) struct AllPass;
 
 impl Gate for AllPass {
     #[inline(always)]
-    unsafe fn passed<S: Simd, const ALL: bool>(self, _: &Backward, g: S::V, _: Place) -> S::V {
+    unsafe fn passed<S: Simd, const ALL: bool>(
+        self,
+        _: &Backward,
+        g: S::V,
+        _: MatrixPlace,
+    ) -> S::V {
         g
     }
 }
@@ -57,7 +62,7 @@ impl Gate for ByOutput<'_> {
         self,
         args: &Backward,
         g: S::V,
-        Place { at, n, .. }: Place,
+        MatrixPlace { at, n, .. }: MatrixPlace,
     ) -> S::V {
         // SAFETY: the caller's.
         unsafe {
@@ -76,7 +81,7 @@ impl Gate for ByInput {
         self,
         args: &Backward,
         g: S::V,
-        Place { at, c, n }: Place,
+        MatrixPlace { at, c, n }: MatrixPlace,
     ) -> S::V {
         // SAFETY: the caller's.
         unsafe {

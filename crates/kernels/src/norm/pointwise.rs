@@ -44,8 +44,8 @@ pub fn apply(isa: Isa, args: Apply, y: &mut [f32]) {
     });
 }
 
-/// Something that is added on the way, or nothing: a type for each, so that loops over floats have no
-/// branch.
+/// Something that is added on the way, or nothing: a type for each, so that loops over floats have
+/// no branch.
 trait Addend: Copy {
     /// `v` and the sixteen floats from `at` on, or the first `n` of them.
     ///

@@ -48,7 +48,7 @@ impl Blocks {
 }
 
 /// A convolution of images `[n, read[0], read[1], c]` to `[n, written[0], written[1], c]`.
-pub(super) struct Plan {
+pub(super) struct DepthwisePlan {
     /// For rows and for columns: written position `i` belongs to `axes[i % axes.len()]`.
     pub(super) axes: [Vec<Axis>; 2],
     pub(super) blocks: Blocks,
@@ -60,7 +60,7 @@ pub(super) struct Plan {
     pub(super) bounds: (f32, f32),
 }
 
-impl Plan {
+impl DepthwisePlan {
     pub(super) fn new(
         channels: usize,
         axes: [Vec<Axis>; 2],

@@ -17,7 +17,7 @@ const BLOCK: usize = 4096;
 
 /// `c = a b` or `c += a b`, for one group of panels. `a` is `[rows, depth]` with any strides, `b` is
 /// `[depth, 16 * panels]` and `c` is `[rows, 16 * panels]`. Sums run in the order of `depth`.
-pub(super) struct Product {
+pub(super) struct FrequencyProduct {
     pub(super) a: *const f32,
     /// Floats from a row of `a` to the next.
     pub(super) a_row: usize,
@@ -34,7 +34,7 @@ pub(super) struct Product {
     pub(super) add: bool,
 }
 
-impl Kernel for Product {
+impl Kernel for FrequencyProduct {
     type Output = ();
 
     /// # Safety
@@ -46,7 +46,7 @@ impl Kernel for Product {
     }
 }
 
-impl OnPanels for Product {
+impl OnPanels for FrequencyProduct {
     /// # Safety
     /// As for the kernel; `W` is the number of panels.
     #[inline(always)]
@@ -74,7 +74,7 @@ impl OnPanels for Product {
     }
 }
 
-impl Product {
+impl FrequencyProduct {
     /// # Safety
     /// `a` must have `R` rows of `depth` floats, `b` and `c` as many of their rows.
     #[inline(always)]

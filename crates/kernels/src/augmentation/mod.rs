@@ -1,4 +1,4 @@
-//! What data augmentation does to pictures: 8-bit images `[H, W, C]` of one channel or three.
+//! Augmentation operations on 8-bit images `[H, W, C]` of one channel or three.
 //!
 //! Each operation is the one of the same name in torchvision's `transforms.v2.functional` on a
 //! `uint8` tensor (version 0.29), with its formula and its roundings, so that a policy written for
@@ -33,7 +33,7 @@ pub use blur::{adjust_sharpness, gaussian_blur};
 pub use color::{
     adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, rgb_to_grayscale,
 };
-pub use erase::{Part, erase, gaussian_noise};
+pub use erase::{Rectangle, erase, gaussian_noise};
 pub use geometry::{Affine, affine, horizontal_flip, rotate, vertical_flip, warp};
 pub use sample::{Interpolation, Sampling};
 pub use tone::{autocontrast, equalize, invert, posterize, solarize};
@@ -124,7 +124,7 @@ impl<'a> Pixels<'a> {
 
 /// Memory that operations work in, kept from one to the next.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct AugmentationScratch {
     /// The image before.
     bytes: Vec<u8>,
     /// The same with four bytes to a pixel and a border.
@@ -137,7 +137,7 @@ pub struct Scratch {
     weights: Vec<f32>,
 }
 
-impl Scratch {
+impl AugmentationScratch {
     /// The image as it is before an operation overwrites it.
     fn copy(&mut self, image: &Image) -> &[u8] {
         self.bytes.clear();

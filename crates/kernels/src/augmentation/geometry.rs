@@ -1,7 +1,7 @@
 //! Mirroring, and everything that moves pixels by an affine map.
 
-use super::sample::{Interpolation, Sampling, Source};
-use super::{Image, Pixels, Scratch, fma};
+use super::sample::{BorderedImage, Interpolation, Sampling};
+use super::{AugmentationScratch, Image, Pixels, fma};
 
 /// Swaps left and right.
 pub fn horizontal_flip(image: &mut Image) {
@@ -94,7 +94,12 @@ impl Affine {
 ///
 /// # Panics
 /// If the scale is not above 0.
-pub fn affine(image: &mut Image, map: &Affine, sampling: Sampling, scratch: &mut Scratch) {
+pub fn affine(
+    image: &mut Image,
+    map: &Affine,
+    sampling: Sampling,
+    scratch: &mut AugmentationScratch,
+) {
     assert!(map.scale > 0.0, "the scale is not above 0");
     let inverse = map.inverse(image.size);
     warp(image, inverse, sampling, scratch);
@@ -102,7 +107,12 @@ pub fn affine(image: &mut Image, map: &Affine, sampling: Sampling, scratch: &mut
 
 /// Turns the image about its middle by `angle` degrees, counterclockwise (as torchvision, whose
 /// `affine` turns the other way). The image keeps its size; corners that leave it are lost.
-pub fn rotate(image: &mut Image, angle: f64, sampling: Sampling, scratch: &mut Scratch) {
+pub fn rotate(
+    image: &mut Image,
+    angle: f64,
+    sampling: Sampling,
+    scratch: &mut AugmentationScratch,
+) {
     let angle = angle.rem_euclid(360.0);
     let square = image.size[0] == image.size[1];
     // A tiny negative angle is rounded up to the full turn.
@@ -119,7 +129,7 @@ pub fn rotate(image: &mut Image, angle: f64, sampling: Sampling, scratch: &mut S
 }
 
 /// Turns a square image by a right angle.
-fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut Scratch) {
+fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut AugmentationScratch) {
     let (side, channels) = (image.size[0], image.channels);
     let source = scratch.copy(image);
     for (y, row) in image.data.chunks_exact_mut(side * channels).enumerate() {
@@ -136,7 +146,12 @@ fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut Scratch) {
 ///
 /// Coordinates are 32-bit floats. They take the way of `_affine_grid` and `grid_sample` in
 /// torchvision and PyTorch, through units in which the image reaches from -1 to 1.
-pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &mut Scratch) {
+pub fn warp(
+    image: &mut Image,
+    inverse: [f64; 6],
+    sampling: Sampling,
+    scratch: &mut AugmentationScratch,
+) {
     let [height, width] = image.size.map(|side| side as f32);
     let [a, b, c, d, e, f] = inverse.map(|x| x as f32);
     let [a, b, c] = [a, b, c].map(|x| x / (width * 0.5));
@@ -146,7 +161,7 @@ pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &
     let nearest = sampling.interpolation == Interpolation::Nearest;
     let border = if nearest { fill } else { [0; 3] };
     let mixed = sampling.fill.map(|[r, g, b]| [r, g, b, 0].map(f32::from));
-    let source = Source::new(image, border, &mut scratch.pixels);
+    let source = BorderedImage::new(image, border, &mut scratch.pixels);
     let [mut across, mut down] = [[0.0; BLOCK]; 2];
     let mut colors = [[0; 4]; BLOCK];
     for (row, target) in image.data.chunks_exact_mut(stride).enumerate() {

@@ -6,6 +6,7 @@
 #![allow(clippy::inline_always)] // `Isa::run` compiles only what is inlined into it
 
 pub mod alloc;
+pub mod augmentation;
 pub mod buffer;
 
 pub mod codec;
@@ -17,18 +18,17 @@ pub mod layout;
 pub mod linear;
 pub mod loss;
 pub mod norm;
+pub mod optimizer;
 mod options;
 pub mod parallel;
 #[doc(hidden)]
 pub mod peak;
-pub mod photo;
 pub mod pool;
 pub mod resize;
 mod rows;
 mod simd;
 #[cfg(test)]
 mod testing;
-pub mod update;
 
 pub use options::Options;
 pub use simd::Isa;

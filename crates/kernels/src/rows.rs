@@ -155,6 +155,7 @@ unsafe fn add_block<S: Simd, const COUNT: usize, const ALL: bool>(
     sums: *mut f32,
     n: usize,
 ) {
+    const { assert!(COUNT == 1 || COUNT == 4, "rows are added one or four at a time") };
     // SAFETY: the caller has `n` floats at each of the rows, and sixteen sums.
     unsafe {
         let mut v = load::<S, ALL>(x, n);

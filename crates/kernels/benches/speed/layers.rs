@@ -155,9 +155,9 @@ mod rows {
     }
 }
 
-/// Update rules: a parameter after the other.
-mod update {
-    use tinderbox_kernels::update::{Adam, Sgd, adam, sgd};
+/// Optimizer steps: a parameter after the other.
+mod optimizer {
+    use tinderbox_kernels::optimizer::{Adam, Sgd, adam, sgd};
 
     use crate::cases::floats;
     use crate::report::Work;

@@ -36,7 +36,7 @@ mod pool;
 mod tests;
 
 #[cfg(all(unix, target_pointer_width = "64"))]
-static POOL: pool::Pool = pool::Pool::new();
+static POOL: pool::BlockPool = pool::BlockPool::new();
 
 /// An allocator that keeps large blocks. Every value of it uses the same lists. Where there is no
 /// `mmap`, or addresses have 32 bits, it is the system's allocator.

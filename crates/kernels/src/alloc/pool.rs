@@ -102,7 +102,7 @@ pub(super) struct Block {
 }
 
 /// All lists and what is in them.
-pub(super) struct Pool {
+pub(super) struct BlockPool {
     lists: [List; CLASSES],
     in_use: AtomicUsize,
     cached: AtomicUsize,
@@ -111,7 +111,7 @@ pub(super) struct Pool {
     clock: AtomicUsize,
 }
 
-impl Pool {
+impl BlockPool {
     /// A pool without blocks. All zeros, so that a static one takes up pages only where it is used.
     #[allow(clippy::large_stack_arrays)] // made by the compiler, for a static
     pub(super) const fn new() -> Self {
@@ -152,7 +152,7 @@ impl Pool {
     /// Takes a block back.
     ///
     /// # Safety
-    /// It came from [`Pool::take`] of this pool with this class, and nobody uses it any more.
+    /// It came from [`BlockPool::take`] of this pool with this class, and nobody uses it any more.
     pub(super) unsafe fn give(&self, start: *mut u8, class: Class) {
         // Counted as kept before it can be taken, so that the count never goes below zero.
         self.cached.fetch_add(class.size, Relaxed);
@@ -220,7 +220,7 @@ pub(super) fn limit(peak: usize) -> usize {
 }
 
 #[cfg(test)]
-impl Pool {
+impl BlockPool {
     /// The bytes of all blocks in the lists, counted.
     pub(super) fn in_lists(&self) -> usize {
         let bytes = |index: usize| self.lists[index].len.load(Relaxed) * class::nth(index).size;

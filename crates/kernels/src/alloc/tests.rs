@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::Statistics;
 use super::class::{self, Class};
-use super::pool::{Block, Pool, ROOM, limit};
+use super::pool::{Block, BlockPool, ROOM, limit};
 use crate::draw::philox;
 use crate::testing::cases;
 
@@ -29,7 +29,7 @@ struct Marked {
 unsafe impl Send for Marked {}
 
 impl Marked {
-    fn take(pool: &Pool, size: usize, mark: u8) -> Self {
+    fn take(pool: &BlockPool, size: usize, mark: u8) -> Self {
         let class = class_of(size);
         let Block { start, fresh } = pool.take(class);
         assert!(!start.is_null() && start.addr().is_multiple_of(4096));
@@ -42,7 +42,7 @@ impl Marked {
     }
 
     /// Checks that nobody else wrote to the block, and gives it back.
-    fn give(self, pool: &Pool) {
+    fn give(self, pool: &BlockPool) {
         // SAFETY: the block is ours until it is given back, once, with its class.
         unsafe {
             let bytes = slice::from_raw_parts(self.start, self.class.size);
@@ -54,7 +54,7 @@ impl Marked {
 
 #[test]
 fn the_block_freed_last_is_used_first() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     let size = 100_000;
     let [a, b] = [1, 2].map(|mark| Marked::take(&POOL, size, mark));
     let starts = [a.start, b.start];
@@ -77,7 +77,7 @@ fn the_block_freed_last_is_used_first() {
 
 #[test]
 fn sizes_that_vary_do_not_pile_up() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     for round in 0..3 {
         for size in (1..40).map(|n| n * 3 * MIB + round) {
             let blocks = [1, 2].map(|_| POOL.take(class_of(size)).start);
@@ -97,7 +97,7 @@ fn sizes_that_vary_do_not_pile_up() {
 }
 
 /// Whether the block was a new one.
-fn use_once(pool: &Pool, size: usize) -> bool {
+fn use_once(pool: &BlockPool, size: usize) -> bool {
     let class = class_of(size);
     let block = pool.take(class);
     // SAFETY: taken with this class, given once.
@@ -107,7 +107,7 @@ fn use_once(pool: &Pool, size: usize) -> bool {
 
 #[test]
 fn the_class_asked_for_least_recently_goes_first() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     let sizes = [100 * MIB, 80 * MIB, 64 * MIB];
     let use_once = |size| use_once(&POOL, size);
     assert_eq!(sizes.map(use_once), [true; 3], "the third makes the first go");
@@ -117,7 +117,7 @@ fn the_class_asked_for_least_recently_goes_first() {
 
 #[test]
 fn a_size_that_slowly_grows_leaves_no_trail() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     let most = 1 << 20;
     for size in (most / 8..=most).step_by(16) {
         use_once(&POOL, size);
@@ -129,7 +129,7 @@ fn a_size_that_slowly_grows_leaves_no_trail() {
 
 #[test]
 fn a_list_holds_what_it_has_room_for() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     let class = class_of(1 << 16);
     let blocks: Vec<_> = (0..ROOM + 50).map(|_| POOL.take(class).start).collect();
     for start in blocks {
@@ -143,7 +143,7 @@ fn a_list_holds_what_it_has_room_for() {
 
 #[test]
 fn no_memory_is_null_and_leaves_no_trace() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     let kept = Marked::take(&POOL, MIB, 1);
     kept.give(&POOL);
     let block = POOL.take(class_of(1 << 40)); // more than an overcommitting kernel grants, or not
@@ -158,7 +158,7 @@ fn no_memory_is_null_and_leaves_no_trace() {
 
 #[test]
 fn a_list_locked_by_a_thread_that_is_gone_stops_nobody() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     Marked::take(&POOL, MIB, 1).give(&POOL);
     POOL.lock_for_ever(class_of(MIB));
     let block = Marked::take(&POOL, MIB, 2);
@@ -170,7 +170,7 @@ fn a_list_locked_by_a_thread_that_is_gone_stops_nobody() {
 
 #[test]
 fn threads_never_share_a_block() {
-    static POOL: Pool = Pool::new();
+    static POOL: BlockPool = BlockPool::new();
     static PASSED_ON: Mutex<Vec<Marked>> = Mutex::new(Vec::new());
     static MARK: AtomicUsize = AtomicUsize::new(1);
     thread::scope(|scope| {
@@ -219,14 +219,15 @@ proptest! {
     fn any_order_of_taking_and_giving_keeps_the_books(
         steps in prop::collection::vec((0usize..4 * MIB, any::<prop::sample::Index>(), 0..5), 1..80),
     ) {
-        let pool = Box::new(Pool::new());
+        let pool = Box::new(BlockPool::new());
         let mut own: Vec<Marked> = Vec::new();
         for (number, (size, which, what)) in steps.into_iter().enumerate() {
             match what {
                 0..3 => own.push(Marked::take(&pool, (1 << 16) + (size >> (2 * what)), number as u8)),
-                3 if !own.is_empty() => own.swap_remove(which.index(own.len())).give(&pool),
-                4 if number % 10 == 0 => pool.trim(),
-                _ => {}
+                3 if own.is_empty() => {} // nothing to give back
+                3 => own.swap_remove(which.index(own.len())).give(&pool),
+                _ if number % 10 == 0 => pool.trim(),
+                _ => {} // trims are rarer than the rest
             }
             let Statistics { in_use, cached, peak, .. } = pool.statistics();
             prop_assert_eq!(in_use, own.iter().map(|block| block.class.size).sum::<usize>());

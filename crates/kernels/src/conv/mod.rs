@@ -1,7 +1,7 @@
 //! Convolution over images `[N, H, W, C]` with weights `[Co, Ci / groups, Kh, Kw]`.
 //!
-//! The functions here choose the form: depthwise where every channel is a group, Winograd's where it
-//! is allowed and faster, else the direct one. They take [`Options`], those of a single form an
+//! The functions here choose the form: depthwise where every channel is a group, Winograd's where
+//! it is allowed and faster, else the direct one. They take [`Options`], those of a single form an
 //! [`Isa`](crate::Isa).
 
 pub mod depthwise;

@@ -134,17 +134,17 @@ fn the_direct_way_gives_the_same_bits_for_any_number_of_threads() {
 }
 
 /// `[n, oh, ow, co]`, its gradients and, of the same convolution with pools of 2 x 2, the output.
-type Results = [Vec<f32>; 4];
+type Passes = [Vec<f32>; 4];
 
 /// The operands of a convolution and of one that is pooled.
-struct Case {
+struct DirectCase {
     shape: ConvShape,
     x: Vec<f32>,
     weights: Vec<f32>,
     dy: Vec<f32>,
 }
 
-impl Case {
+impl DirectCase {
     fn pooled_shape(&self) -> pooled::PooledShape {
         pooled::PooledShape { conv: self.shape, pool: 2 }
     }
@@ -154,7 +154,7 @@ impl Case {
         pooled::Operands { x, weights, bias: None, activation: Activation::None, memo: None }
     }
 
-    fn outputs(&self) -> Results {
+    fn outputs(&self) -> Passes {
         let shape = &self.shape;
         let lens = [shape.output_len(), shape.input_len(), shape.weights_len()];
         let [y, dx, dw] = lens.map(|len| vec![f32::NAN; len]);
@@ -162,7 +162,7 @@ impl Case {
     }
 
     /// By the functions that choose.
-    fn chosen(&self, options: Options) -> Results {
+    fn chosen(&self, options: Options) -> Passes {
         let Self { shape, x, weights, dy } = self;
         let [mut y, mut dx, mut dw, mut pooled] = self.outputs();
         super::forward(options, shape, x, weights, Finish::default(), &mut y);
@@ -172,7 +172,7 @@ impl Case {
         [y, dx, dw, pooled]
     }
 
-    fn direct(&self, isa: Isa) -> Results {
+    fn direct(&self, isa: Isa) -> Passes {
         let Self { shape, x, weights, dy } = self;
         let [mut y, mut dx, mut dw, mut pooled] = self.outputs();
         direct::forward(isa, shape, x, weights, Finish::default(), &mut y);
@@ -189,7 +189,7 @@ impl Case {
 fn without_winograd_all_passes_are_the_direct_ones() {
     let shape = ConvShape { input: [16, 16], n: 4, ci: 32, co: 48, ..large()[0] };
     assert!(winograd::wins(&shape), "the test needs a shape of Winograd's");
-    let case = Case {
+    let case = DirectCase {
         shape,
         x: floats(1, shape.input_len()),
         weights: floats(2, shape.weights_len()),

@@ -1,6 +1,6 @@
 //! Pixels times gradients: `sums[tap][column] += sum over p of x[p + tap] * dy[p][column]`.
 
-use super::{ROWS, panel_group};
+use super::{OnPanels, ROWS, on_all};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// How many pixels to hand over at once: their gradients for 64 columns and the parts of the image
@@ -29,27 +29,16 @@ impl Kernel for PixelsTimesGradients<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let mut group = 0;
-        while group < self.panels.div_ceil(S::PANELS) {
-            let (first, count) = panel_group(self.panels, S::PANELS, group);
-            // SAFETY: the contract of this kernel is that of the tiles.
-            unsafe {
-                match count {
-                    1 => self.tiles::<S, 1>(first),
-                    2 if S::PANELS >= 2 => self.tiles::<S, 2>(first),
-                    3 if S::PANELS >= 3 => self.tiles::<S, 3>(first),
-                    _ if S::PANELS >= 4 => self.tiles::<S, 4>(first),
-                    _ => {}
-                }
-            }
-            group += 1;
-        }
+        // SAFETY: the contract of this kernel is that of the tiles.
+        unsafe { on_all::<S>(self.panels, &self) };
     }
 }
 
-impl PixelsTimesGradients<'_> {
+impl OnPanels for PixelsTimesGradients<'_> {
+    /// # Safety
+    /// The contract of the kernel.
     #[inline(always)]
-    unsafe fn tiles<S: Simd, const P: usize>(&self, first: usize) {
+    unsafe fn run<S: Simd, const P: usize>(&self, first: usize) {
         // SAFETY: the contract of the kernel.
         unsafe {
             let stride = self.panels * LANES;

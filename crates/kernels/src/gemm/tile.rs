@@ -4,7 +4,7 @@
 //! convolution, the part of each image row that lies under the kernel. Read that way an image is
 //! its own matrix of windows, and nothing has to be copied out of it.
 
-use super::{ROWS, panel_group};
+use super::{OnPanels, ROWS, on_all, panels};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Most `k` in a block of the reduction: 64 columns of weights then fill 128 KiB, which stay in the
@@ -88,8 +88,6 @@ impl Kernel for RowsTimesWeights<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let panels = super::panels(self.columns);
-        let groups = panels.div_ceil(S::PANELS);
         let (mut first_run, mut k) = (0, 0);
         loop {
             let (mut end, mut len) = (first_run, 0);
@@ -97,32 +95,15 @@ impl Kernel for RowsTimesWeights<'_> {
                 len += self.runs[end].len;
                 end += 1;
             }
-            let mut group = 0;
-            while group < groups {
-                let (first, count) = panel_group(panels, S::PANELS, group);
-                let block = Block {
-                    runs: &self.runs[first_run..end],
-                    // SAFETY: panel `first` and row `k` lie in the weights.
-                    weights: unsafe {
-                        self.weights.add(first * self.packing.panel + k * self.packing.step)
-                    },
-                    column: first * LANES,
-                    last_width: (self.columns - (first + count - 1) * LANES).min(LANES),
-                    starts: first_run == 0 && !self.accumulate,
-                    ends: end == self.runs.len(),
-                };
-                // SAFETY: the contract of this kernel is that of the tiles.
-                unsafe {
-                    match count {
-                        1 => self.tiles::<S, 1>(&block),
-                        2 if S::PANELS >= 2 => self.tiles::<S, 2>(&block),
-                        3 if S::PANELS >= 3 => self.tiles::<S, 3>(&block),
-                        _ if S::PANELS >= 4 => self.tiles::<S, 4>(&block),
-                        _ => {}
-                    }
-                }
-                group += 1;
-            }
+            let stretch = Stretch {
+                product: &self,
+                runs: &self.runs[first_run..end],
+                k,
+                starts: first_run == 0 && !self.accumulate,
+                ends: end == self.runs.len(),
+            };
+            // SAFETY: the contract of this kernel is that of the tiles.
+            unsafe { on_all::<S>(panels(self.columns), &stretch) };
             (first_run, k) = (end, k + len);
             if end == self.runs.len() {
                 break;
@@ -131,8 +112,39 @@ impl Kernel for RowsTimesWeights<'_> {
     }
 }
 
+/// Some runs, all panels.
+struct Stretch<'a> {
+    product: &'a RowsTimesWeights<'a>,
+    runs: &'a [Run],
+    /// The first of the runs' rows of weights.
+    k: usize,
+    starts: bool,
+    ends: bool,
+}
+
+impl OnPanels for Stretch<'_> {
+    /// # Safety
+    /// The contract of the kernel.
+    #[inline(always)]
+    unsafe fn run<S: Simd, const P: usize>(&self, first: usize) {
+        let Self { product, runs, k, starts, ends } = *self;
+        let packing = product.packing;
+        // SAFETY: panel `first` and row `k` lie in the weights; the rest is the caller's.
+        unsafe {
+            product.tiles::<S, P>(&PanelBlock {
+                runs,
+                weights: product.weights.add(first * packing.panel + k * packing.step),
+                column: first * LANES,
+                last_width: (product.columns - (first + P - 1) * LANES).min(LANES),
+                starts,
+                ends,
+            });
+        }
+    }
+}
+
 /// Some runs and some panels.
-struct Block<'a> {
+struct PanelBlock<'a> {
     runs: &'a [Run],
     weights: *const f32,
     /// The first column.
@@ -147,7 +159,7 @@ struct Block<'a> {
 
 impl RowsTimesWeights<'_> {
     #[inline(always)]
-    unsafe fn tiles<S: Simd, const P: usize>(&self, block: &Block<'_>) {
+    unsafe fn tiles<S: Simd, const P: usize>(&self, block: &PanelBlock<'_>) {
         let mut at = 0;
         while at < self.rows.len() {
             // Missing rows at the end are stood in for by the last one, and not stored.
@@ -178,7 +190,7 @@ impl RowsTimesWeights<'_> {
     #[inline(always)]
     unsafe fn start<S: Simd, const P: usize>(
         &self,
-        block: &Block<'_>,
+        block: &PanelBlock<'_>,
         rows: &[Row; ROWS],
     ) -> [[[S::V; P]; 1]; ROWS] {
         // SAFETY: only the columns that exist are read.
@@ -207,7 +219,7 @@ impl RowsTimesWeights<'_> {
     #[inline(always)]
     unsafe fn finish<S: Simd, const P: usize>(
         &self,
-        block: &Block<'_>,
+        block: &PanelBlock<'_>,
         rows: &[Row],
         sums: &mut [[[S::V; P]; 1]; ROWS],
     ) {

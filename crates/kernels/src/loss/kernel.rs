@@ -4,14 +4,14 @@ use super::exp::exp;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Whole rows: three slices of equal length, a multiple of `classes`.
-pub(super) struct Rows<'a> {
+pub(super) struct ScoreRows<'a> {
     pub(super) classes: usize,
     pub(super) scores: &'a [f32],
     pub(super) targets: &'a [f32],
     pub(super) gradient: &'a mut [f32],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for ScoreRows<'_> {
     /// The loss of all rows.
     type Output = f64;
 

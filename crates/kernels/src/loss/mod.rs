@@ -6,7 +6,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use kernel::Rows;
+use kernel::ScoreRows;
 
 use crate::Isa;
 use crate::parallel::{Shared, for_each};
@@ -42,7 +42,7 @@ pub fn cross_entropy(
         let (loss, gradient) =
             unsafe { (shared.part(item..item + 1), gradient.part(range.clone())) };
         let (scores, targets) = (&scores[range.clone()], &targets[range]);
-        loss[0] = isa.run(Rows { classes, scores, targets, gradient });
+        loss[0] = isa.run(ScoreRows { classes, scores, targets, gradient });
     });
     losses.iter().sum()
 }

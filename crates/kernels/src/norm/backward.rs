@@ -1,6 +1,6 @@
 //! The way back through `z = activation(normalised(x) * gamma + beta + add)` in training.
 
-use super::pointwise::passed;
+use super::gate::{AllPass, ByInput, ByOutput, Gate, MatrixPlace, Rule};
 use super::statistics::total;
 use crate::Isa;
 use crate::conv::Activation;
@@ -42,47 +42,17 @@ impl Backward<'_> {
         let input = || self.x[i].mul_add(self.scale[c], self.shift[c]);
         self.activation.passes(self.z.map_or_else(input, |z| z[i]))
     }
+}
 
-    fn mask(&self) -> u8 {
+impl<'a> Backward<'a> {
+    fn rule(&self) -> Rule<'a> {
         match (self.activation, self.z) {
-            (Activation::None, _) => ALL_PASS,
-            (_, Some(_)) => BY_OUTPUT,
-            (_, None) => BY_INPUT,
-        }
-    }
-
-    /// What of `g` passes the activation.
-    ///
-    /// # Safety
-    /// The CPU must have `S`; at place `at` and channel `c` there must be sixteen floats where
-    /// `ALL`, else `n`.
-    #[inline(always)]
-    unsafe fn passed<S: Simd, const MASK: u8, const ALL: bool>(
-        &self,
-        g: S::V,
-        (at, c, n): (usize, usize, usize),
-    ) -> S::V {
-        // SAFETY: the caller's.
-        unsafe {
-            let z = match (MASK, self.z) {
-                (BY_OUTPUT, Some(z)) => load::<S, ALL>(z.as_ptr().add(at), n),
-                (BY_INPUT, _) => {
-                    let x = load::<S, ALL>(self.x.as_ptr().add(at), n);
-                    let scale = load::<S, ALL>(self.scale.as_ptr().add(c), n);
-                    S::fma(x, scale, load::<S, ALL>(self.shift.as_ptr().add(c), n))
-                }
-                _ => return g,
-            };
-            passed::<S>(g, z, self.activation.bounds())
+            (Activation::None, _) => Rule::AllPass,
+            (_, Some(z)) => Rule::ByOutput(z),
+            (_, None) => Rule::ByInput,
         }
     }
 }
-
-/// How the kernels see whether a gradient passes the activation: none is stopped, by the activation's
-/// output, or by what it was computed from.
-const ALL_PASS: u8 = 0;
-const BY_OUTPUT: u8 = 1;
-const BY_INPUT: u8 = 2;
 
 /// From the gradient `dz` `[R, C]` of the output, the gradients of `x`, `gamma` and `beta`, and of
 /// what was added before the activation.
@@ -135,7 +105,7 @@ pub fn backward(
             // SAFETY: chunks have no float in common.
             let (g, dx) =
                 unsafe { (dz.part(range.clone()), dx.as_ref().map(|dx| dx.part(range.clone()))) };
-            isa.run(Spread { args: args.part(range), g, dx, coefficients });
+            isa.run(SpreadGradient { args: args.part(range), g, dx, coefficients });
         });
     });
 }
@@ -185,53 +155,49 @@ impl Reduce<'_> {
     /// # Safety
     /// `args.x` and `args.z`, if any, must be as long as `g`, in whole rows.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const MASK: u8, const KEEP: bool>(&mut self) {
+    unsafe fn rows<S: Simd, const KEEP: bool>(&mut self, gate: impl Gate) {
         let channels = self.args.mean.len();
         let rows = self.g.len() / channels;
         let mut row = 0;
         // SAFETY: rows below `rows` exist.
         unsafe {
             while row + 4 <= rows {
-                self.some_rows::<S, 4, MASK, KEEP>(row);
+                self.some_rows::<S, 4, KEEP>(row, gate);
                 row += 4;
             }
             while row < rows {
-                self.some_rows::<S, 1, MASK, KEEP>(row);
+                self.some_rows::<S, 1, KEEP>(row, gate);
                 row += 1;
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn some_rows<S: Simd, const COUNT: usize, const MASK: u8, const KEEP: bool>(
+    unsafe fn some_rows<S: Simd, const COUNT: usize, const KEEP: bool>(
         &mut self,
         row: usize,
+        gate: impl Gate,
     ) {
         let channels = self.args.mean.len();
         let mut c = 0;
         // SAFETY: the caller's rows; each block ends within its row.
         unsafe {
             while c + LANES <= channels {
-                self.block::<S, COUNT, MASK, KEEP, true>(row, c);
+                self.block::<S, COUNT, KEEP, true>(row, c, gate);
                 c += LANES;
             }
             if c < channels {
-                self.block::<S, COUNT, MASK, KEEP, false>(row, c);
+                self.block::<S, COUNT, KEEP, false>(row, c, gate);
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn block<
-        S: Simd,
-        const COUNT: usize,
-        const MASK: u8,
-        const KEEP: bool,
-        const ALL: bool,
-    >(
+    unsafe fn block<S: Simd, const COUNT: usize, const KEEP: bool, const ALL: bool>(
         &mut self,
         row: usize,
         c: usize,
+        gate: impl Gate,
     ) {
         let channels = self.args.mean.len();
         let n = channels - c;
@@ -245,7 +211,7 @@ impl Reduce<'_> {
             let mut i = 0;
             while i < COUNT {
                 let mut g = load::<S, ALL>(self.g.as_ptr().add(at), n);
-                g = self.args.passed::<S, MASK, ALL>(g, (at, c, n));
+                g = gate.passed::<S, ALL>(&self.args, g, MatrixPlace { at, c, n });
                 if KEEP {
                     store::<S, ALL>(self.g.as_mut_ptr().add(at), g, n);
                 }
@@ -272,19 +238,20 @@ impl Kernel for Reduce<'_> {
         self.sums.fill(0.0);
         // SAFETY: `backward` has checked the lengths, and parts are cut alike.
         unsafe {
-            match (self.args.mask(), self.keep) {
-                (BY_OUTPUT, false) => self.rows::<S, BY_OUTPUT, false>(),
-                (BY_OUTPUT, true) => self.rows::<S, BY_OUTPUT, true>(),
-                (BY_INPUT, false) => self.rows::<S, BY_INPUT, false>(),
-                (BY_INPUT, true) => self.rows::<S, BY_INPUT, true>(),
-                _ => self.rows::<S, ALL_PASS, false>(),
+            match (self.args.rule(), self.keep) {
+                // Gradients that all pass are in their place already.
+                (Rule::AllPass, _) => self.rows::<S, false>(AllPass),
+                (Rule::ByOutput(z), false) => self.rows::<S, false>(ByOutput(z)),
+                (Rule::ByOutput(z), true) => self.rows::<S, true>(ByOutput(z)),
+                (Rule::ByInput, false) => self.rows::<S, false>(ByInput),
+                (Rule::ByInput, true) => self.rows::<S, true>(ByInput),
             }
         }
     }
 }
 
 /// Second pass: `dx = a * (g - mean(g) + b * (x - mean))`.
-struct Spread<'a> {
+struct SpreadGradient<'a> {
     args: Backward<'a>,
     /// `[rows, channels]`; masked already where there is a `dx`.
     g: &'a mut [f32],
@@ -293,12 +260,12 @@ struct Spread<'a> {
     coefficients: &'a [f32],
 }
 
-impl Spread<'_> {
+impl SpreadGradient<'_> {
     /// # Safety
     /// `dx` must point at as many floats as `g` has, possibly the same; `args.x` and `args.z`, if
     /// any, must be as long, in whole rows.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const MASK: u8>(&self, g: *const f32, dx: *mut f32) {
+    unsafe fn rows<S: Simd>(&self, gate: impl Gate, g: *const f32, dx: *mut f32) {
         let channels = self.args.mean.len();
         let mut row = 0;
         while row < self.g.len() {
@@ -306,11 +273,11 @@ impl Spread<'_> {
             // SAFETY: each block ends within its row, and rows are whole.
             unsafe {
                 while c + LANES <= channels {
-                    self.block::<S, MASK, true>(row + c, c, g, dx);
+                    self.block::<S, true>(gate, (row + c, c), g, dx);
                     c += LANES;
                 }
                 if c < channels {
-                    self.block::<S, MASK, false>(row + c, c, g, dx);
+                    self.block::<S, false>(gate, (row + c, c), g, dx);
                 }
             }
             row += channels;
@@ -318,10 +285,10 @@ impl Spread<'_> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const MASK: u8, const ALL: bool>(
+    unsafe fn block<S: Simd, const ALL: bool>(
         &self,
-        at: usize,
-        c: usize,
+        gate: impl Gate,
+        (at, c): (usize, usize),
         g: *const f32,
         dx: *mut f32,
     ) {
@@ -333,7 +300,7 @@ impl Spread<'_> {
         unsafe {
             let coefficients = self.coefficients.as_ptr().add(c);
             let mut g = load::<S, ALL>(g.add(at), n);
-            g = self.args.passed::<S, MASK, ALL>(g, (at, c, n));
+            g = gate.passed::<S, ALL>(&self.args, g, MatrixPlace { at, c, n });
             let x = load::<S, ALL>(self.args.x.as_ptr().add(at), n);
             let x = S::sub(x, S::load(coefficients));
             let g = S::sub(g, S::load(coefficients.add(width)));
@@ -344,7 +311,7 @@ impl Spread<'_> {
     }
 }
 
-impl Kernel for Spread<'_> {
+impl Kernel for SpreadGradient<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -353,11 +320,12 @@ impl Kernel for Spread<'_> {
         let elsewhere = self.dx.as_mut().map(|dx| dx.as_mut_ptr());
         // SAFETY: `backward` has checked the lengths, and parts are cut alike.
         unsafe {
-            match (elsewhere, self.args.mask()) {
-                (Some(dx), _) => self.rows::<S, ALL_PASS>(g, dx),
-                (None, BY_OUTPUT) => self.rows::<S, BY_OUTPUT>(g, g),
-                (None, BY_INPUT) => self.rows::<S, BY_INPUT>(g, g),
-                (None, _) => self.rows::<S, ALL_PASS>(g, g),
+            match (elsewhere, self.args.rule()) {
+                // The first pass has kept what passes in the place of `g`.
+                (Some(dx), _) => self.rows::<S>(AllPass, g, dx),
+                (None, Rule::AllPass) => self.rows::<S>(AllPass, g, g),
+                (None, Rule::ByOutput(z)) => self.rows::<S>(ByOutput(z), g, g),
+                (None, Rule::ByInput) => self.rows::<S>(ByInput, g, g),
             }
         }
     }

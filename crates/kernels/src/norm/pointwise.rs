@@ -44,6 +44,34 @@ pub fn apply(isa: Isa, args: Apply, y: &mut [f32]) {
     });
 }
 
+/// Something that is added on the way, or nothing: a type for each, so that loops over floats have
+/// no branch.
+trait Addend: Copy {
+    /// `v` and the sixteen floats from `at` on, or the first `n` of them.
+    ///
+    /// # Safety
+    /// As [`load`].
+    unsafe fn add_to<S: Simd, const ALL: bool>(self, v: S::V, at: usize, n: usize) -> S::V;
+}
+
+#[derive(Clone, Copy)]
+struct Nothing;
+
+impl Addend for Nothing {
+    #[inline(always)]
+    unsafe fn add_to<S: Simd, const ALL: bool>(self, v: S::V, _: usize, _: usize) -> S::V {
+        v
+    }
+}
+
+impl Addend for &[f32] {
+    #[inline(always)]
+    unsafe fn add_to<S: Simd, const ALL: bool>(self, v: S::V, at: usize, n: usize) -> S::V {
+        // SAFETY: the caller's.
+        unsafe { S::add(v, load::<S, ALL>(self.as_ptr().add(at), n)) }
+    }
+}
+
 struct ApplyRows<'a> {
     args: Apply<'a>,
     y: &'a mut [f32],
@@ -51,7 +79,7 @@ struct ApplyRows<'a> {
 
 impl ApplyRows<'_> {
     #[inline(always)]
-    unsafe fn rows<S: Simd, const ADD: bool>(&mut self) {
+    unsafe fn rows<S: Simd>(&mut self, add: impl Addend) {
         let channels = self.args.scale.len();
         let mut row = 0;
         while row < self.y.len() {
@@ -59,11 +87,11 @@ impl ApplyRows<'_> {
             // SAFETY: each block ends within its row, and rows are whole.
             unsafe {
                 while c + LANES <= channels {
-                    self.block::<S, ADD, true>(row + c, c);
+                    self.block::<S, true>(row + c, c, add);
                     c += LANES;
                 }
                 if c < channels {
-                    self.block::<S, ADD, false>(row + c, c);
+                    self.block::<S, false>(row + c, c, add);
                 }
             }
             row += channels;
@@ -71,7 +99,7 @@ impl ApplyRows<'_> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const ADD: bool, const ALL: bool>(&mut self, at: usize, c: usize) {
+    unsafe fn block<S: Simd, const ALL: bool>(&mut self, at: usize, c: usize, add: impl Addend) {
         let n = self.args.scale.len() - c;
         let (low, high) = self.args.activation.bounds();
         // SAFETY: the caller has floats from `at` and channels from `c` on: sixteen where `ALL`,
@@ -80,9 +108,7 @@ impl ApplyRows<'_> {
             let scale = load::<S, ALL>(self.args.scale.as_ptr().add(c), n);
             let shift = load::<S, ALL>(self.args.shift.as_ptr().add(c), n);
             let mut v = S::fma(load::<S, ALL>(self.args.x.as_ptr().add(at), n), scale, shift);
-            if ADD && let Some(add) = self.args.add {
-                v = S::add(v, load::<S, ALL>(add.as_ptr().add(at), n));
-            }
+            v = add.add_to::<S, ALL>(v, at, n);
             v = S::min(S::splat(high), S::max(S::splat(low), v));
             store::<S, ALL>(self.y.as_mut_ptr().add(at), v, n);
         }
@@ -96,7 +122,10 @@ impl Kernel for ApplyRows<'_> {
     unsafe fn run<S: Simd>(mut self) {
         // SAFETY: `apply` has checked the lengths.
         unsafe {
-            if self.args.add.is_some() { self.rows::<S, true>() } else { self.rows::<S, false>() }
+            match self.args.add {
+                Some(add) => self.rows::<S>(add),
+                None => self.rows::<S>(Nothing),
+            }
         }
     }
 }
@@ -137,7 +166,7 @@ struct BiasRows<'a> {
 
 impl BiasRows<'_> {
     #[inline(always)]
-    unsafe fn rows<S: Simd, const BIAS: bool, const ADD: bool>(&mut self) {
+    unsafe fn rows<S: Simd>(&mut self, bias: impl Addend, add: impl Addend) {
         let channels = self.bias.map_or(self.x.len(), <[f32]>::len);
         let mut row = 0;
         while row < self.x.len() {
@@ -145,11 +174,11 @@ impl BiasRows<'_> {
             // SAFETY: each block ends within its row, and rows are whole.
             unsafe {
                 while c + LANES <= channels {
-                    self.block::<S, BIAS, ADD, true>(row + c, c, LANES);
+                    self.block::<S, true>((row + c, c, LANES), bias, add);
                     c += LANES;
                 }
                 if c < channels {
-                    self.block::<S, BIAS, ADD, false>(row + c, c, channels - c);
+                    self.block::<S, false>((row + c, c, channels - c), bias, add);
                 }
             }
             row += channels;
@@ -157,24 +186,19 @@ impl BiasRows<'_> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const BIAS: bool, const ADD: bool, const ALL: bool>(
+    unsafe fn block<S: Simd, const ALL: bool>(
         &mut self,
-        at: usize,
-        c: usize,
-        n: usize,
+        (at, c, n): (usize, usize, usize),
+        bias: impl Addend,
+        add: impl Addend,
     ) {
         let (low, high) = self.activation.bounds();
         // SAFETY: the caller has `n` floats from `at` and `n` channels from `c` on, sixteen where
         // `ALL`; `add` is as long as `x`.
         unsafe {
             let x = self.x.as_mut_ptr().add(at);
-            let mut v = load::<S, ALL>(x, n);
-            if BIAS && let Some(bias) = self.bias {
-                v = S::add(v, load::<S, ALL>(bias.as_ptr().add(c), n));
-            }
-            if ADD && let Some(add) = self.add {
-                v = S::add(v, load::<S, ALL>(add.as_ptr().add(at), n));
-            }
+            let v = bias.add_to::<S, ALL>(load::<S, ALL>(x, n), c, n);
+            let v = add.add_to::<S, ALL>(v, at, n);
             store::<S, ALL>(x, S::min(S::splat(high), S::max(S::splat(low), v)), n);
         }
     }
@@ -187,11 +211,11 @@ impl Kernel for BiasRows<'_> {
     unsafe fn run<S: Simd>(mut self) {
         // SAFETY: `bias_act` has checked the lengths.
         unsafe {
-            match (self.bias.is_some(), self.add.is_some()) {
-                (false, false) => self.rows::<S, false, false>(),
-                (false, true) => self.rows::<S, false, true>(),
-                (true, false) => self.rows::<S, true, false>(),
-                (true, true) => self.rows::<S, true, true>(),
+            match (self.bias, self.add) {
+                (None, None) => self.rows::<S>(Nothing, Nothing),
+                (None, Some(add)) => self.rows::<S>(Nothing, add),
+                (Some(bias), None) => self.rows::<S>(bias, Nothing),
+                (Some(bias), Some(add)) => self.rows::<S>(bias, add),
             }
         }
     }

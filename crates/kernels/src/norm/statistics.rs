@@ -74,6 +74,7 @@ impl AddRows for Moments<'_> {
 impl Moments<'_> {
     #[inline(always)]
     unsafe fn block<S: Simd, const COUNT: usize, const ALL: bool>(&mut self, row: usize, c: usize) {
+        const { assert!(COUNT == 1 || COUNT == 4, "rows are added one or four at a time") };
         // SAFETY: the caller has the rows, and channels from `c` on: all sixteen where `ALL`.
         unsafe {
             let n = self.channels - c;

@@ -121,7 +121,7 @@ proptest! {
         with_output: bool,
     ) {
         for activation in ACTIVATIONS {
-            let case = Case { with_output, ..Case::new(rows, channels, seed, activation) };
+            let case = NormCase { with_output, ..NormCase::new(rows, channels, seed, activation) };
             prop_assume!(with_output || case.is_decided());
             case.check(apart);
         }
@@ -129,7 +129,7 @@ proptest! {
 }
 
 /// All that the way back reads.
-struct Case {
+struct NormCase {
     x: Vec<f32>,
     z: Vec<f32>,
     dz: Vec<f32>,
@@ -142,7 +142,7 @@ struct Case {
     with_output: bool,
 }
 
-impl Case {
+impl NormCase {
     fn new(rows: usize, channels: usize, seed: u32, activation: Activation) -> Self {
         let x: Vec<f32> = floats(seed, rows * channels).iter().map(|x| x * 2.0 + 3.0).collect();
         let (mean, variance) = reference::statistics(&x, channels);
@@ -273,7 +273,7 @@ fn equal_rows_have_no_variance() {
 
 #[test]
 fn one_row_gives_its_input_no_gradient() {
-    let case = Case::new(1, 21, 8, Activation::None);
+    let case = NormCase::new(1, 21, 8, Activation::None);
     for trial in Trial::all() {
         let [dx, _, dgamma, dbeta] = case.run(trial, false);
         assert_eq!((dx, dgamma), (vec![0.0; 21], vec![0.0; 21]));
@@ -290,7 +290,7 @@ fn no_rows_give_zeros() {
         sum_rows(isa, &[], 5, &mut sums);
         assert!(sums.iter().all(|&sum| sum == 0.0));
         for apart in [false, true] {
-            let [g, dx, dgamma, dbeta] = Case::new(0, 5, 1, Activation::Relu).run(trial, apart);
+            let [g, dx, dgamma, dbeta] = NormCase::new(0, 5, 1, Activation::Relu).run(trial, apart);
             assert!(g.is_empty() && dx.is_empty());
             assert_eq!((dgamma, dbeta), (vec![0.0; 5], vec![0.0; 5]));
         }
@@ -313,7 +313,7 @@ fn what_is_not_a_number_stays_in_its_channel() {
                 let (mean, variance) = fast_statistics(trial, &x, 18);
                 assert!(!mean[17].is_finite() && !variance[17].is_finite());
                 assert!(mean[..17].iter().chain(&variance[..17]).all(|v| v.is_finite()));
-                let mut case = Case::new(2000, 18, 9, Activation::Relu);
+                let mut case = NormCase::new(2000, 18, 9, Activation::Relu);
                 case.dz[row * 18 + 17] = bad;
                 case.z[row * 18 + 17] = 1.0;
                 let [dx, _, dgamma, dbeta] = case.run(trial, false);
@@ -336,7 +336,7 @@ fn what_is_not_a_number_stays_in_its_channel() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let case = Case::new(3001, 67, 10, Activation::Relu);
+    let case = NormCase::new(3001, 67, 10, Activation::Relu);
     for trial in Trial::all() {
         assert_same_bits("norm", || {
             let (mean, variance) = fast_statistics(trial, &case.x, 67);

@@ -10,27 +10,27 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use pool::Order;
+use pool::Direction;
 use rayon::prelude::*;
 
-pub use pool::{Pool, alone};
+pub use pool::{ThreadPool, alone};
 
 /// Runs `work(0)` to `work(items - 1)`, in any order, at the same time where threads are free: those
-/// of the [`Pool`] that is installed on this thread, else those of rayon's current pool.
+/// of the [`ThreadPool`] that is installed on this thread, else those of rayon's current pool.
 pub fn for_each(items: usize, work: impl Fn(usize) + Sync + Send) {
-    in_order(items, Order::Forwards, work);
+    in_order(items, Direction::Forwards, work);
 }
 
-/// The same, where each thread of a [`Pool`] takes its last items first: what it has just read or
-/// written is still in its caches.
+/// The same, where each thread of a [`ThreadPool`] takes its last items first: what it has just
+/// read or written is still in its caches.
 pub fn for_each_backwards(items: usize, work: impl Fn(usize) + Sync + Send) {
-    in_order(items, Order::Backwards, work);
+    in_order(items, Direction::Backwards, work);
 }
 
-fn in_order(items: usize, order: Order, work: impl Fn(usize) + Sync + Send) {
+fn in_order(items: usize, direction: Direction, work: impl Fn(usize) + Sync + Send) {
     if items < 2 {
         (0..items).for_each(work);
-    } else if !pool::run(items, order, &work) {
+    } else if !pool::run(items, direction, &work) {
         (0..items).into_par_iter().with_max_len(1).for_each(work);
     }
 }
@@ -93,16 +93,16 @@ impl<'a, T> Shared<'a, T> {
 /// Sixteen floats on a cache line of their own.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct CacheLine([f32; 16]);
 
 /// Floats that start at a cache line.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(Vec<Line>);
+pub(crate) struct Lines(Vec<CacheLine>);
 
 impl Lines {
     /// Room for `len` floats.
     pub(crate) fn new(len: usize) -> Self {
-        Self(vec![Line([0.0; 16]); len.div_ceil(16)])
+        Self(vec![CacheLine([0.0; 16]); len.div_ceil(16)])
     }
 
     /// The first `len`.

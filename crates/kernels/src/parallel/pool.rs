@@ -37,7 +37,7 @@ thread_local! {
 
 /// Threads for `for_each`: the one that calls it, and helpers.
 #[derive(Debug)]
-pub struct Pool {
+pub struct ThreadPool {
     state: Arc<State>,
     helpers: Vec<JoinHandle<()>>,
 }
@@ -49,7 +49,7 @@ struct State {
     /// The items that nobody has taken, a part for each thread: the leader's, then the helpers'.
     parts: Vec<Padded<Part>>,
     /// The job itself: written while nobody works, read by those who joined.
-    work: UnsafeCell<Option<Work>>,
+    work: UnsafeCell<Option<Job>>,
     /// Whether some thread leads.
     leading: AtomicBool,
     panicked: AtomicBool,
@@ -93,14 +93,14 @@ impl Part {
 
 /// The order in which a thread takes the items of its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Direction {
     /// The first first.
     Forwards,
     /// The last first.
     Backwards,
 }
 
-impl Order {
+impl Direction {
     fn all(self, items: usize, work: &(dyn Fn(usize) + Sync)) {
         match self {
             Self::Forwards => (0..items).for_each(work),
@@ -111,8 +111,8 @@ impl Order {
 
 /// A pointer to a job whose owner waits until nobody uses it any more.
 #[derive(Clone, Copy, Debug)]
-struct Work {
-    order: Order,
+struct Job {
+    direction: Direction,
     run: *const (dyn Fn(usize) + Sync),
 }
 
@@ -123,8 +123,8 @@ unsafe impl Sync for State {}
 // SAFETY: as for `Sync`.
 unsafe impl Send for State {}
 
-impl Pool {
-    /// A pool of `threads`, of which the one that calls [`Pool::install`] is the first.
+impl ThreadPool {
+    /// A pool of `threads`, of which the one that calls [`ThreadPool::install`] is the first.
     ///
     /// # Errors
     /// If the operating system does not grant the threads.
@@ -163,7 +163,7 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.state.stop.store(true, Ordering::SeqCst);
         for helper in self.helpers.drain(..) {
@@ -189,28 +189,28 @@ pub fn alone<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Runs all items on this thread's pool; `false` where it has none.
-pub(super) fn run(items: usize, order: Order, work: &(dyn Fn(usize) + Sync)) -> bool {
+pub(super) fn run(items: usize, direction: Direction, work: &(dyn Fn(usize) + Sync)) -> bool {
     match TEAM.with_borrow(Clone::clone) {
         None => return false,
-        Some(Team::Alone) => order.all(items, work),
-        Some(Team::Leader(state)) => state.lead(items, order, work),
+        Some(Team::Alone) => direction.all(items, work),
+        Some(Team::Leader(state)) => state.lead(items, direction, work),
     }
     true
 }
 
 impl State {
-    fn lead(&self, items: usize, order: Order, work: &(dyn Fn(usize) + Sync)) {
+    fn lead(&self, items: usize, direction: Direction, work: &(dyn Fn(usize) + Sync)) {
         let countable = u32::try_from(items).is_ok();
         // Where a job asks for a job, or another thread leads, the helpers are busy.
         if self.sleeping.is_empty() || !countable || self.leading.swap(true, Ordering::Acquire) {
-            return order.all(items, work);
+            return direction.all(items, work);
         }
         // SAFETY: only the lifetime changes; below, this thread waits until no helper uses it.
         let run = unsafe {
             std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work)
         };
         // SAFETY: this thread leads alone; the last job is closed and all its helpers have left.
-        unsafe { *self.work.get() = Some(Work { order, run }) };
+        unsafe { *self.work.get() = Some(Job { direction, run }) };
         for (thread, Padded(part)) in self.parts.iter().enumerate() {
             part.set(&super::part(items, self.parts.len(), thread));
         }
@@ -222,7 +222,7 @@ impl State {
                 thread.unpark();
             }
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.take_items(0, order, work)));
+        let result = catch_unwind(AssertUnwindSafe(|| self.take_items(0, direction, work)));
         // No helper joins from here on; those who did will leave.
         self.job.0.fetch_and(!OPEN, Ordering::SeqCst);
         while self.job.0.load(Ordering::Acquire) & (JOB - 1) != 0 {
@@ -238,9 +238,9 @@ impl State {
 
     /// Does the items of this thread's part, then what others have left of theirs, from the end
     /// that they do last.
-    fn take_items(&self, thread: usize, order: Order, work: &(dyn Fn(usize) + Sync)) {
+    fn take_items(&self, thread: usize, direction: Direction, work: &(dyn Fn(usize) + Sync)) {
         let threads = self.parts.len();
-        let mut first = order == Order::Forwards;
+        let mut first = direction == Direction::Forwards;
         for next in 0..threads {
             let Padded(part) = &self.parts[(thread + next) % threads];
             while let Some(item) = part.take(first) {
@@ -292,10 +292,10 @@ impl State {
         // SAFETY: the leader wrote the job before it opened it, and neither writes another nor lets
         // go of this one before this helper has left.
         let work = unsafe { *self.work.get() };
-        if let Some(Work { order, run }) = work {
+        if let Some(Job { direction, run }) = work {
             // SAFETY: as above.
             let run = unsafe { &*run };
-            if catch_unwind(AssertUnwindSafe(|| self.take_items(thread, order, run))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.take_items(thread, direction, run))).is_err() {
                 self.panicked.store(true, Ordering::Relaxed);
             }
         }
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn every_item_is_done_once() {
         for threads in [1, 2, 7] {
-            let pool = Pool::new(threads).unwrap();
+            let pool = ThreadPool::new(threads).unwrap();
             for items in [0, 1, 2, 3, 100] {
                 for _ in 0..200 {
                     let done: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn helpers_wake_from_sleep_and_items_may_ask_for_more() {
-        let pool = Pool::new(3).unwrap();
+        let pool = ThreadPool::new(3).unwrap();
         for _ in 0..5 {
             std::thread::sleep(std::time::Duration::from_millis(5));
             let count = AtomicUsize::new(0);
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_leader_and_the_pool_goes_on() {
-        let pool = Pool::new(3).unwrap();
+        let pool = ThreadPool::new(3).unwrap();
         for bad in [0, 50, 99] {
             let run = || pool.install(|| for_each(100, |i| assert_ne!(i, bad)));
             assert!(catch_unwind(AssertUnwindSafe(run)).is_err());

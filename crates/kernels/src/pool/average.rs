@@ -18,7 +18,7 @@ pub fn average_forward(isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), shape.input_len(), "input");
     assert_eq!(y.len(), shape.output_len(), "output");
     for_each_rows(shape.output()[1] * shape.channels, y, |first, y| {
-        isa.run(Forward { shape, x, first, y });
+        isa.run(AverageForward { shape, x, first, y });
     });
 }
 
@@ -32,7 +32,7 @@ pub fn average_backward(isa: Isa, shape: &PoolShape, dy: &[f32], dx: &mut [f32])
     assert_eq!(dy.len(), shape.output_len(), "gradient of the output");
     assert_eq!(dx.len(), shape.input_len(), "gradient of the input");
     for_each_rows(shape.input[1] * shape.channels, dx, |first, dx| {
-        isa.run(Backward { shape, dy, first, dx });
+        isa.run(AverageBackward { shape, dy, first, dx });
     });
 }
 
@@ -98,14 +98,14 @@ unsafe fn block<S: Simd, const ALL: bool>(
 }
 
 /// Output rows from `first` on, counted over all images.
-struct Forward<'a> {
+struct AverageForward<'a> {
     shape: &'a PoolShape,
     x: &'a [f32],
     first: usize,
     y: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for AverageForward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -133,14 +133,14 @@ impl Kernel for Forward<'_> {
 }
 
 /// Input rows from `first` on, counted over all images.
-struct Backward<'a> {
+struct AverageBackward<'a> {
     shape: &'a PoolShape,
     dy: &'a [f32],
     first: usize,
     dx: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl Kernel for AverageBackward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -217,7 +217,7 @@ pub fn global_average_backward(
 ) {
     check_global([n, pixels, channels], dx, dy);
     for_each_rows(channels, dx, |first, dx| {
-        isa.run(Spread { dy, channels, pixels, first, dx });
+        isa.run(SpreadAverage { dy, channels, pixels, first, dx });
     });
 }
 
@@ -229,7 +229,7 @@ fn check_global([n, pixels, channels]: [usize; 3], images: &[f32], averages: &[f
 }
 
 /// Pixels from `first` on, counted over all images.
-struct Spread<'a> {
+struct SpreadAverage<'a> {
     dy: &'a [f32],
     channels: usize,
     pixels: usize,
@@ -237,7 +237,7 @@ struct Spread<'a> {
     dx: &'a mut [f32],
 }
 
-impl Kernel for Spread<'_> {
+impl Kernel for SpreadAverage<'_> {
     type Output = ();
 
     #[inline(always)]

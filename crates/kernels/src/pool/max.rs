@@ -1,7 +1,7 @@
 //! The maximum of each window.
 
 use super::PoolShape;
-use super::view::{Band, Seers, View, Windows, for_each_rows};
+use super::view::{Band, PixelWindows, Seers, View, for_each_rows};
 use crate::Isa;
 use crate::parallel::Shared;
 use crate::rows::{load, store};
@@ -36,12 +36,12 @@ pub fn max_forward(
         let start = first * row_len;
         // SAFETY: items have no row in common.
         let slots = slots.as_ref().map(|slots| unsafe { slots.part(start..start + y.len()) });
-        isa.run(Forward { shape, x, first, y, slots });
+        isa.run(MaxForward { shape, x, first, y, slots });
     });
 }
 
 /// Output rows from `first` on, counted over all images.
-struct Forward<'a> {
+struct MaxForward<'a> {
     shape: &'a PoolShape,
     /// All images.
     x: &'a [f32],
@@ -50,7 +50,7 @@ struct Forward<'a> {
     slots: Option<&'a mut [u8]>,
 }
 
-impl Forward<'_> {
+impl MaxForward<'_> {
     /// # Safety
     /// `slots` must point at as many bytes as `y` has floats, where `SLOTS`.
     #[inline(always)]
@@ -127,7 +127,7 @@ impl Forward<'_> {
     }
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for MaxForward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -156,12 +156,12 @@ pub fn max_backward(isa: Isa, shape: &PoolShape, dy: &[f32], slots: &[u8], dx: &
     assert_eq!(slots.len(), dy.len(), "slots");
     assert_eq!(dx.len(), shape.input_len(), "gradient of the input");
     for_each_rows(shape.input[1] * shape.channels, dx, |first, dx| {
-        isa.run(Backward { shape, dy, slots, first, dx });
+        isa.run(MaxBackward { shape, dy, slots, first, dx });
     });
 }
 
 /// Input rows from `first` on, counted over all images.
-struct Backward<'a> {
+struct MaxBackward<'a> {
     shape: &'a PoolShape,
     /// All images.
     dy: &'a [f32],
@@ -173,7 +173,7 @@ struct Backward<'a> {
 
 /// What [`gather`] reads, in a copy of its own so that it stays in registers.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+struct GradientSource<'a> {
     dy: *const f32,
     slots: &'a [u8],
     channels: usize,
@@ -190,8 +190,8 @@ struct Source<'a> {
 /// The windows must exist, in as many floats at `dy` as there are slots.
 #[inline(always)]
 unsafe fn gather<S: Simd, const ALL: bool>(
-    from: Source,
-    windows: &Windows,
+    from: GradientSource,
+    windows: &PixelWindows,
     c: usize,
     n: usize,
 ) -> S::V {
@@ -237,7 +237,7 @@ unsafe fn last_equal<S: Simd>(bytes: &[u8], byte: u8) -> S::M {
     unsafe { S::bytes_equal(sixteen.as_ptr(), byte) }
 }
 
-impl Kernel for Backward<'_> {
+impl Kernel for MaxBackward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -245,7 +245,7 @@ impl Kernel for Backward<'_> {
         let Self { shape, dy, slots, first, dx } = self;
         let (channels, w, columns) = (shape.channels, shape.input[1], shape.output()[1]);
         let places = [shape.stride * shape.kernel, shape.stride];
-        let from = Source { dy: dy.as_ptr(), slots, channels, columns, places };
+        let from = GradientSource { dy: dy.as_ptr(), slots, channels, columns, places };
         let mut at = 0;
         let mut row = first;
         while at < dx.len() {

@@ -114,7 +114,7 @@ pub(super) struct Seers<'a> {
 }
 
 /// The windows that see one pixel.
-pub(super) struct Windows {
+pub(super) struct PixelWindows {
     /// The first, counted over all images.
     pub first: usize,
     /// Rows and columns of windows.
@@ -136,9 +136,9 @@ impl<'a> Seers<'a> {
 
     /// The windows that see the next pixel of the row.
     #[inline(always)]
-    pub fn of_next(&mut self) -> Windows {
+    pub fn of_next(&mut self) -> PixelWindows {
         let Self { shape, before, row, column } = self;
-        let windows = Windows {
+        let windows = PixelWindows {
             first: *before + column.seen_by.start,
             size: [row.seen_by.len(), column.seen_by.len()],
             place: row.place(shape) * shape.kernel + column.place(shape),

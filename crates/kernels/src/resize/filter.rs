@@ -51,14 +51,14 @@ pub(super) const BITS: u32 = 32 - 8 - 2;
 
 /// For each result along one axis, its first source pixel and the weights from there.
 #[derive(Debug)]
-pub(super) struct Windows {
+pub(super) struct FilterWindows {
     starts: Vec<usize>,
     /// Where each window's weights begin, and at last where they end.
     bounds: Vec<usize>,
     weights: Vec<i32>,
 }
 
-impl Windows {
+impl FilterWindows {
     /// Windows for `to` results from `length` pixels behind `start`, out of `from`.
     pub(super) fn new(filter: Filter, start: f64, length: f64, from: usize, to: usize) -> Self {
         let scale = length / to as f64;

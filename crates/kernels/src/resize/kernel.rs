@@ -1,6 +1,6 @@
 //! The two passes. Whole numbers: every order of summation gives the same.
 
-use super::filter::{BITS, Windows};
+use super::filter::{BITS, FilterWindows};
 use crate::simd::{Kernel, Simd};
 
 /// One half, before the bits after the point are cut off.
@@ -15,8 +15,12 @@ const ACROSS: usize = 48;
 fn weighed(source: &[u8], stride: usize, weights: &[i32]) -> [u8; ACROSS] {
     let (mut a, mut b, mut c) = ([HALF; 16], [HALF; 16], [HALF; 16]);
     for (row, &weight) in weights.iter().enumerate() {
-        let Some(values) = source[row * stride..].first_chunk::<ACROSS>() else { break };
-        let [x, y, z] = values.as_chunks::<16>().0 else { break };
+        let Some(values) = source[row * stride..].first_chunk::<ACROSS>() else {
+            unreachable!("a window leaves the image");
+        };
+        let [x, y, z] = values.as_chunks::<16>().0 else {
+            unreachable!("{ACROSS} bytes are three times sixteen");
+        };
         add(&mut a, x, weight);
         add(&mut b, y, weight);
         add(&mut c, z, weight);
@@ -46,8 +50,8 @@ fn rounded(sum: i32) -> u8 {
 ///
 /// Windows differ from pixel to pixel, so a vector holds one column's pixels of several rows: a
 /// block of rows is turned over, weighed as columns are, and turned back.
-pub(super) struct Rows<'a> {
-    pub(super) windows: &'a Windows,
+pub(super) struct RowPass<'a> {
+    pub(super) windows: &'a FilterWindows,
     pub(super) channels: usize,
     pub(super) source: &'a [u8],
     pub(super) target: &'a mut [u8],
@@ -55,19 +59,23 @@ pub(super) struct Rows<'a> {
     pub(super) turned: &'a mut [Vec<u8>; 2],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for RowPass<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        if self.channels == 1 { self.of::<1>() } else { self.of::<3>() }
+        match self.channels {
+            1 => self.of::<1>(),
+            3 => self.of::<3>(),
+            channels => unreachable!("an image of {channels} channels"),
+        }
     }
 }
 
-impl Rows<'_> {
+impl RowPass<'_> {
     #[inline(always)]
     fn of<const C: usize>(self) {
-        let Rows { windows, source, target, turned: [columns, results], .. } = self;
+        let RowPass { windows, source, target, turned: [columns, results], .. } = self;
         let to = windows.len() * C;
         let from = source.len() / (target.len() / to);
         let used = windows.used();
@@ -96,20 +104,20 @@ impl Rows<'_> {
 }
 
 /// Along the columns: `source` is `[from, width]` without its first `skip` rows, `target` `[to, width]`.
-pub(super) struct Columns<'a> {
-    pub(super) windows: Windows,
+pub(super) struct ColumnPass<'a> {
+    pub(super) windows: FilterWindows,
     pub(super) skip: usize,
     pub(super) source: &'a [u8],
     pub(super) target: &'a mut [u8],
     pub(super) width: usize,
 }
 
-impl Kernel for Columns<'_> {
+impl Kernel for ColumnPass<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Columns { windows, skip, source, target, width } = self;
+        let ColumnPass { windows, skip, source, target, width } = self;
         for (result, target) in target.chunks_exact_mut(width).enumerate() {
             let (first, weights) = windows.get(result);
             let rows = &source[(first - skip) * width..][..weights.len() * width];

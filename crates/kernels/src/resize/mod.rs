@@ -11,8 +11,8 @@ mod tests;
 
 pub use filter::Filter;
 
-use filter::Windows;
-use kernel::{Columns, Rows};
+use filter::FilterWindows;
+use kernel::{ColumnPass, RowPass};
 
 use crate::Isa;
 
@@ -24,7 +24,7 @@ pub type Area = [f64; 4];
 
 /// Memory that a resize works in, kept from one to the next.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct ResizeScratch {
     /// Some rows of the source as columns, and what becomes of them.
     turned: [Vec<u8>; 2],
     /// The rows under the area at their new width.
@@ -52,23 +52,23 @@ impl Resize {
     /// # Panics
     /// If a side is 0, the area is empty or leaves the source, there are other than 1 or 3 channels,
     /// or a length is another than the sizes say.
-    pub fn run(&self, isa: Isa, source: &[u8], target: &mut [u8], scratch: &mut Scratch) {
+    pub fn run(&self, isa: Isa, source: &[u8], target: &mut [u8], scratch: &mut ResizeScratch) {
         let channels = self.channels;
         self.check(source.len(), target.len());
         let [left, top, width, height] = self.area;
         #[allow(clippy::float_cmp)] // the whole side is exactly the whole side
         let along = |start, length, from, to| {
             (start != 0.0 || length != from as f64 || to != from)
-                .then(|| Windows::new(self.filter, start, length, from, to))
+                .then(|| FilterWindows::new(self.filter, start, length, from, to))
         };
         let rows = along(left, width, self.from[1], self.to[1]);
         let columns = along(top, height, self.from[0], self.to[0]);
         let (wide, narrow) = (self.from[1] * channels, self.to[1] * channels);
-        let used = columns.as_ref().map_or(0..self.from[0], Windows::used);
+        let used = columns.as_ref().map_or(0..self.from[0], FilterWindows::used);
         let seen = &source[used.start * wide..used.end * wide];
         let Some(rows) = rows else {
             return match columns {
-                Some(windows) => isa.run(Columns {
+                Some(windows) => isa.run(ColumnPass {
                     windows,
                     skip: used.start,
                     source: seen,
@@ -79,7 +79,7 @@ impl Resize {
             };
         };
         let Some(windows) = columns else {
-            return isa.run(Rows {
+            return isa.run(RowPass {
                 windows: &rows,
                 channels,
                 source: seen,
@@ -88,9 +88,9 @@ impl Resize {
             });
         };
         scratch.narrow.resize(used.len() * narrow, 0);
-        let Scratch { turned, narrow: between } = scratch;
-        isa.run(Rows { windows: &rows, channels, source: seen, target: between, turned });
-        isa.run(Columns { windows, skip: used.start, source: between, target, width: narrow });
+        let ResizeScratch { turned, narrow: between } = scratch;
+        isa.run(RowPass { windows: &rows, channels, source: seen, target: between, turned });
+        isa.run(ColumnPass { windows, skip: used.start, source: between, target, width: narrow });
     }
 
     fn check(&self, source: usize, target: usize) {

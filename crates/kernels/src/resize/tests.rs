@@ -7,7 +7,7 @@ use crate::testing::{Trial, cases};
 fn run(how: &Resize, source: &[u8], trial: Trial) -> Vec<u8> {
     let source = trial.copy(source);
     let mut target = trial.copy(&vec![77u8; how.to[0] * how.to[1] * how.channels]);
-    how.run(trial.isa, &source, &mut target, &mut Scratch::default());
+    how.run(trial.isa, &source, &mut target, &mut ResizeScratch::default());
     target.to_vec()
 }
 

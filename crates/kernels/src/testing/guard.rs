@@ -223,7 +223,8 @@ mod tests {
                 "write start" => before.write_volatile(1.0),
                 "read end" => _ = after.read_volatile(),
                 "write end" => after.write_volatile(1.0),
-                _ => {}
+                "nothing" => {}
+                other => unreachable!("no access is called {other}"),
             }
         }
     }

@@ -76,7 +76,7 @@ pub(crate) fn assert_close(what: &str, fast: &[f32], exact: &[f64], size: &[f64]
 pub(crate) fn assert_same_bits(what: &str, work: impl Fn() -> Vec<f32> + Sync + Send) {
     let mut first = None;
     for threads in [1, 2, 7] {
-        let pool = crate::parallel::Pool::new(threads).unwrap();
+        let pool = crate::parallel::ThreadPool::new(threads).unwrap();
         let bits: Vec<u32> = pool.install(&work).into_iter().map(f32::to_bits).collect();
         let first = first.get_or_insert_with(|| bits.clone());
         assert!(*first == bits, "{what}: {threads} threads give other bits than one");

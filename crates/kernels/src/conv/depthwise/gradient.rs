@@ -33,7 +33,7 @@ pub(super) fn weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: &m
             // SAFETY: each part has sums of its own.
             let sums = unsafe { shared.part(index * len..(index + 1) * len) };
             let rows = part(rows, parts, index);
-            isa.run(Part { shape, axes: &axes, blocks, x, dy, rows, sums });
+            isa.run(GradientPart { shape, axes: &axes, blocks, x, dy, rows, sums });
         });
         let sums = &*sums;
         let dw = Shared::new(dw);
@@ -53,7 +53,7 @@ pub(super) fn weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: &m
 }
 
 /// Some rows of the output, counted through all images.
-struct Part<'a> {
+struct GradientPart<'a> {
     shape: &'a ConvShape,
     axes: &'a [Axis; 2],
     blocks: Blocks,
@@ -64,7 +64,7 @@ struct Part<'a> {
     sums: &'a mut [f32],
 }
 
-impl Kernel for Part<'_> {
+impl Kernel for GradientPart<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -90,7 +90,7 @@ impl Kernel for Part<'_> {
                     // all blocks and taps.
                     unsafe {
                         let image = x.as_ptr().add(image * row_axis.len * row_len);
-                        let line = Line {
+                        let line = GradientLine {
                             x: image.wrapping_offset(first * row_len as isize),
                             x_row: row_axis.dilation * row_len,
                             ahead: Ahead::new(image, row_len, row_axis, u),
@@ -111,7 +111,7 @@ impl Kernel for Part<'_> {
 }
 
 /// One row of the output, with the rows of the input that it meets.
-struct Line {
+struct GradientLine {
     /// The first of those rows.
     x: *const f32,
     /// Floats from one row of taps to the next.
@@ -133,14 +133,14 @@ struct Line {
 /// # Safety
 /// As for [`slide`].
 #[inline(always)]
-unsafe fn all_taps<S: Simd>(line: &Line, axis: &Axis) {
+unsafe fn all_taps<S: Simd>(line: &GradientLine, axis: &Axis) {
     let near = axis.dilation == 1;
     let mut tap = 0;
     // SAFETY: the caller's; `tap` and those after it are taps of the axis.
     unsafe {
         while tap < axis.taps {
             let few = (axis.taps - tap).min(4);
-            match (few, axis.stride) {
+            tap += match (few, axis.stride) {
                 _ if line.all.partial() => slide::<S, 1, 1, true>(line, axis, tap),
                 (4, 1) if near => slide::<S, 4, 1, false>(line, axis, tap),
                 (3, 1) if near => slide::<S, 3, 1, false>(line, axis, tap),
@@ -149,25 +149,23 @@ unsafe fn all_taps<S: Simd>(line: &Line, axis: &Axis) {
                 (3, 2) if near => slide::<S, 3, 2, false>(line, axis, tap),
                 (2, 2) if near => slide::<S, 2, 2, false>(line, axis, tap),
                 _ => slide::<S, 1, 1, false>(line, axis, tap),
-            }
-            let sliding = near && axis.stride <= 2 && !line.all.partial();
-            tap += if sliding { few } else { 1 };
+            };
         }
     }
 }
 
-/// Adds the share of all columns to `TAPS` taps from `tap` on. One tap is for any stride and
-/// dilation; more are for this stride and no dilation.
+/// Adds the share of all columns to `TAPS` taps from `tap` on, and answers how many those are. One
+/// tap is for any stride and dilation; more are for this stride and no dilation.
 ///
 /// # Safety
 /// The CPU has the instruction set; the rows of x and dy lie in their images; the sums are as the
 /// axis says.
 #[inline(always)]
 unsafe fn slide<S: Simd, const TAPS: usize, const STRIDE: usize, const PARTIAL: bool>(
-    line: &Line,
+    line: &GradientLine,
     axis: &Axis,
     tap: usize,
-) {
+) -> usize {
     let count = axis.count;
     let mut u = 0;
     // SAFETY: the caller's; all columns are below the count.
@@ -189,6 +187,7 @@ unsafe fn slide<S: Simd, const TAPS: usize, const STRIDE: usize, const PARTIAL: 
             }
         }
     }
+    TAPS
 }
 
 /// `T` columns from the `u`-th on.
@@ -203,7 +202,7 @@ unsafe fn tile<
     const STRIDE: usize,
     const PARTIAL: bool,
 >(
-    line: &Line,
+    line: &GradientLine,
     axis: &Axis,
     tap: usize,
     u: usize,
@@ -220,7 +219,7 @@ unsafe fn tile<
         let mut block = line.blocks.start;
         while block < line.blocks.end {
             let c = line.all.start(block);
-            let at = At {
+            let at = GradientStep {
                 x: x.wrapping_add(c),
                 x_column: apart * channels,
                 mask,
@@ -251,7 +250,7 @@ unsafe fn tile<
 
 /// Where a step reads and adds.
 #[derive(Clone, Copy)]
-struct At {
+struct GradientStep {
     /// The first column of the first row of taps; may lie outside.
     x: *const f32,
     x_column: usize,
@@ -276,8 +275,8 @@ unsafe fn step<
     const EDGE: bool,
     const PARTIAL: bool,
 >(
-    line: &Line,
-    at: At,
+    line: &GradientLine,
+    at: GradientStep,
 ) {
     let channels = line.all.channels;
     // SAFETY: the caller's.

@@ -7,13 +7,16 @@
 
 #![allow(clippy::inline_always)] // see `simd`: what is not inlined loses the instruction set
 
-/// The body once for each `$i` of `0..$n`, `$n` a constant of at most 22: unrolled without the
-/// compiler's consent, since arrays of vectors stay in registers only when every index is constant.
+/// The body once for each `$i` of `0..$n`, `$n` a constant of at most 22, of at most 8 where there
+/// are `few`: unrolled without the compiler's consent, since arrays of vectors stay in registers
+/// only when every index is constant.
 macro_rules! unroll {
     ($i:ident in $n:expr => $body:block) => {
+        const { assert!($n <= 22, "not all repetitions are written out") };
         unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)
     };
     ($i:ident in few $n:expr => $body:block) => {
+        const { assert!($n <= 8, "not all repetitions are written out") };
         unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7)
     };
     (@ $i:ident $n:expr, $body:block, $($k:literal)*) => {
@@ -30,7 +33,7 @@ mod slide;
 mod tests;
 
 use self::axis::Axis;
-use self::plan::Plan;
+use self::plan::DepthwisePlan;
 use crate::Isa;
 use crate::conv::{Activation, ConvShape};
 
@@ -53,7 +56,8 @@ pub fn forward(isa: Isa, shape: &ConvShape, input: Input, activation: Activation
     assert!(bias.is_none_or(|bias| bias.len() == shape.co), "bias");
     assert_eq!(y.len(), shape.output_len(), "y");
     let axes = [0, 1].map(|axis| vec![Axis::forward(shape, axis)]);
-    let plan = Plan::new(shape.ci, axes, [shape.input, shape.output()], activation.bounds());
+    let plan =
+        DepthwisePlan::new(shape.ci, axes, [shape.input, shape.output()], activation.bounds());
     plan.with_packed(shape.kernel, weights, bias, |packed| {
         slide::rows(isa, &plan, slide::Slices { packed, x, y });
     });
@@ -82,7 +86,7 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
     assert_eq!(dx.len(), shape.input_len(), "dx");
     let axes = [0, 1].map(|axis| Axis::backward(shape, axis));
     let sizes = [shape.output(), shape.input];
-    let plan = Plan::new(shape.ci, axes, sizes, Activation::None.bounds());
+    let plan = DepthwisePlan::new(shape.ci, axes, sizes, Activation::None.bounds());
     plan.with_packed(shape.kernel, weights, None, |packed| {
         slide::rows(isa, &plan, slide::Slices { packed, x: dy, y: dx });
     });

@@ -48,7 +48,7 @@ impl Blocks {
 }
 
 /// A convolution of images `[n, read[0], read[1], c]` to `[n, written[0], written[1], c]`.
-pub(super) struct Plan {
+pub(super) struct DepthwisePlan {
     /// For rows and for columns: written position `i` belongs to `axes[i % axes.len()]`.
     pub(super) axes: [Vec<Axis>; 2],
     pub(super) blocks: Blocks,
@@ -60,7 +60,7 @@ pub(super) struct Plan {
     pub(super) bounds: (f32, f32),
 }
 
-impl Plan {
+impl DepthwisePlan {
     pub(super) fn new(
         channels: usize,
         axes: [Vec<Axis>; 2],
@@ -104,26 +104,28 @@ impl Plan {
         let pairs = || rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column)));
         let lens = pairs().map(|(row, column)| self.blocks.count() * Self::block_len(row, column));
         with_scratch(lens.sum(), |packed| {
-            let mut vectors = packed.as_chunks_mut::<LANES>().0.iter_mut();
+            let mut rest = &mut *packed;
             for (row, column) in pairs() {
                 for block in 0..self.blocks.count() {
                     let start = self.blocks.start(block);
                     let lanes = self.blocks.channels.min(LANES);
-                    let bias = bias.map(|bias| &bias[start..start + lanes]);
-                    if let Some(vector) = vectors.next() {
-                        *vector = [0.0; LANES];
-                        vector[..lanes].copy_from_slice(bias.unwrap_or(&[0.0; LANES][..lanes]));
+                    let (vectors, after) = rest.split_at_mut(Self::block_len(row, column));
+                    let (first, vectors) = vectors.split_at_mut(LANES);
+                    first.fill(0.0);
+                    if let Some(bias) = bias {
+                        first[..lanes].copy_from_slice(&bias[start..start + lanes]);
                     }
-                    for (p, q) in (0..row.taps).flat_map(|p| (0..column.taps).map(move |q| (p, q)))
-                    {
+                    for (vector, taps) in vectors.chunks_exact_mut(LANES).enumerate() {
+                        let [p, q] = [vector / column.taps, vector % column.taps];
                         let tap = row.kernel(p) * kernel[1] + column.kernel(q);
-                        if let Some(vector) = vectors.next() {
-                            *vector = [0.0; LANES];
-                            for (lane, value) in vector.iter_mut().take(lanes).enumerate() {
-                                *value = weights[(start + lane) * kernel[0] * kernel[1] + tap];
-                            }
+                        if lanes < LANES {
+                            taps.fill(0.0);
+                        }
+                        for (lane, value) in taps.iter_mut().take(lanes).enumerate() {
+                            *value = weights[(start + lane) * kernel[0] * kernel[1] + tap];
                         }
                     }
+                    rest = after;
                 }
             }
             work(packed);

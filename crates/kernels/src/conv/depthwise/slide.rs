@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ahead::Ahead;
 use super::axis::Axis;
-use super::plan::{Blocks, Plan};
+use super::plan::{Blocks, DepthwisePlan};
 use crate::Isa;
 use crate::parallel::{Shared, for_each, part};
 use crate::simd::{Kernel, LANES, Simd};
@@ -23,7 +23,7 @@ pub(super) struct Slices<'a> {
 }
 
 /// Computes all rows of all images.
-pub(super) fn rows(isa: Isa, plan: &Plan, slices: Slices) {
+pub(super) fn rows(isa: Isa, plan: &DepthwisePlan, slices: Slices) {
     let Slices { packed, x, y } = slices;
     let row_len = plan.written[1] * plan.blocks.channels;
     if y.is_empty() {
@@ -37,13 +37,13 @@ pub(super) fn rows(isa: Isa, plan: &Plan, slices: Slices) {
         let rows = part(rows, items, item);
         // SAFETY: items have no row in common.
         let y = unsafe { y.part(rows.start * row_len..rows.end * row_len) };
-        isa.run(Part { plan, offsets: &offsets, packed, x, rows, y });
+        isa.run(SlidePart { plan, offsets: &offsets, packed, x, rows, y });
     });
 }
 
 /// Some rows, counted through all images.
-struct Part<'a> {
-    plan: &'a Plan,
+struct SlidePart<'a> {
+    plan: &'a DepthwisePlan,
     offsets: &'a [usize],
     packed: &'a [f32],
     x: &'a [f32],
@@ -52,7 +52,7 @@ struct Part<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for Part<'_> {
+impl Kernel for SlidePart<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -84,13 +84,13 @@ impl Kernel for Part<'_> {
                         // read and, in them, columns that are inside.
                         unsafe {
                             let x = x.as_ptr().add(image * image_len);
-                            let line = Line {
+                            let line = SlideLine {
                                 x: x.wrapping_offset(first * row_len as isize),
                                 x_row: axis.dilation * row_len,
                                 ahead: Ahead::new(x, row_len, axis, u),
                                 rows: inside.len(),
                                 packed: packed.as_ptr().add(offsets[pair]),
-                                block: Plan::block_len(axis, columns),
+                                block: DepthwisePlan::block_len(axis, columns),
                                 tap,
                                 y: y.as_mut_ptr().add((row - rows.start) * width * channels),
                                 y_row: width * channels,
@@ -108,7 +108,7 @@ impl Kernel for Part<'_> {
 }
 
 /// One written row.
-struct Line {
+struct SlideLine {
     /// The first row of the taps that are inside.
     x: *const f32,
     /// Floats from one row of taps to the next.
@@ -134,7 +134,7 @@ struct Line {
 /// # Safety
 /// As for [`slide`].
 #[inline(always)]
-unsafe fn columns_of<S: Simd>(line: &Line, axis: &Axis, blocks: Range<usize>) {
+unsafe fn columns_of<S: Simd>(line: &SlideLine, axis: &Axis, blocks: Range<usize>) {
     // SAFETY: the caller's.
     unsafe {
         if line.all.partial() {
@@ -162,7 +162,7 @@ unsafe fn columns_of<S: Simd>(line: &Line, axis: &Axis, blocks: Range<usize>) {
 /// says.
 #[inline(always)]
 unsafe fn slide<S: Simd, const TAPS: usize, const STRIDE: usize>(
-    line: &Line,
+    line: &SlideLine,
     axis: &Axis,
     blocks: Range<usize>,
 ) {
@@ -197,7 +197,7 @@ unsafe fn slide<S: Simd, const TAPS: usize, const STRIDE: usize>(
 /// As for [`slide`].
 #[inline(always)]
 unsafe fn tile<S: Simd, const T: usize, const TAPS: usize, const STRIDE: usize>(
-    line: &Line,
+    line: &SlideLine,
     axis: &Axis,
     blocks: Range<usize>,
     u: usize,
@@ -214,7 +214,7 @@ unsafe fn tile<S: Simd, const T: usize, const TAPS: usize, const STRIDE: usize>(
         let mut block = blocks.start;
         while block < blocks.end {
             let c = line.all.start(block);
-            let at = At {
+            let at = SlideStep {
                 x: x.wrapping_add(c),
                 mask,
                 weights: line.packed.add(block * line.block),
@@ -240,7 +240,7 @@ unsafe fn tile<S: Simd, const T: usize, const TAPS: usize, const STRIDE: usize>(
 
 /// Where a step reads and writes.
 #[derive(Clone, Copy)]
-struct At {
+struct SlideStep {
     /// The first column of the first row of taps; may lie outside.
     x: *const f32,
     /// Which columns from there on are inside.
@@ -263,8 +263,8 @@ unsafe fn step<
     const STRIDE: usize,
     const EDGE: bool,
 >(
-    line: &Line,
-    at: At,
+    line: &SlideLine,
+    at: SlideStep,
 ) {
     let channels = line.all.channels;
     // SAFETY: the caller's.
@@ -308,7 +308,7 @@ unsafe fn step<
 /// # Safety
 /// As for [`slide`].
 #[inline(always)]
-unsafe fn any<S: Simd, const PARTIAL: bool>(line: &Line, axis: &Axis, blocks: Range<usize>) {
+unsafe fn any<S: Simd, const PARTIAL: bool>(line: &SlideLine, axis: &Axis, blocks: Range<usize>) {
     let channels = line.all.channels;
     let mut u = 0;
     // SAFETY: the caller's; taps outside are left out.

@@ -13,7 +13,7 @@ use crate::gemm::panels;
 use crate::gemm::tile::{Packing, RowsTimesWeights};
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::simd::{Isa, LANES};
-pub(crate) use plan::{Item, Plan, Windows};
+pub(crate) use plan::{ConvWindows, DirectPlan, Item};
 
 /// What is done to the sums of a convolution before they are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +48,7 @@ pub fn forward(
         let memo = finish.memo.filter(|_| shape.groups == 1);
         let mut here = Vec::new();
         let packed = packed(memo, &mut here, || pack_forward(shape, group, weights));
-        let plan = Plan::new(forward_windows(shape, group), 1);
+        let plan = DirectPlan::new(forward_windows(shape, group), 1);
         run(isa, &plan, x, packed, finish, y);
     }
 }
@@ -68,7 +68,7 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
             for column in 0..shape.stride[1] {
                 let Some(phase) = Phase::new(shape, [row, column]) else { continue };
                 let packed = pack_backward(shape, group, &phase, weights);
-                let plan = Plan::new(phase.windows(shape, group), 1);
+                let plan = DirectPlan::new(phase.windows(shape, group), 1);
                 run(isa, &plan, dy, &packed, Finish::default(), dx);
             }
         }
@@ -76,7 +76,7 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
 }
 
 /// Runs all items of a plan.
-fn run(isa: Isa, plan: &Plan, x: &[f32], packed: &[f32], finish: Finish<'_>, y: &mut [f32]) {
+fn run(isa: Isa, plan: &DirectPlan, x: &[f32], packed: &[f32], finish: Finish<'_>, y: &mut [f32]) {
     plan.check(x.len(), y.len());
     let y = Shared::new(y);
     for_each(plan.items(), |index| {
@@ -84,14 +84,16 @@ fn run(isa: Isa, plan: &Plan, x: &[f32], packed: &[f32], finish: Finish<'_>, y: 
         let place = plan.target(&item);
         let output = y.start().wrapping_add(place);
         let residual = finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().wrapping_add(place));
-        // SAFETY: `Plan::check` has passed for the lengths of `x` and `y`, the residual is as long
-        // as `y`, and no two items write to the same place.
-        unsafe { run_item(isa, plan, &item, &Operands { x, packed, finish, output, residual }) };
+        // SAFETY: `DirectPlan::check` has passed for the lengths of `x` and `y`, the residual is as
+        // long as `y`, and no two items write to the same place.
+        unsafe {
+            run_item(isa, plan, &item, &ItemOperands { x, packed, finish, output, residual });
+        };
     });
 }
 
 /// What an item works on.
-pub(crate) struct Operands<'a> {
+pub(crate) struct ItemOperands<'a> {
     pub x: &'a [f32],
     /// `[panel][tap][channel][16]`.
     pub packed: &'a [f32],
@@ -105,9 +107,14 @@ pub(crate) struct Operands<'a> {
 /// Computes one item.
 ///
 /// # Safety
-/// `Plan::check` must have passed for the lengths of the input and of what `output` points into;
-/// nothing else may use the item's places meanwhile.
-pub(crate) unsafe fn run_item(isa: Isa, plan: &Plan, item: &Item, operands: &Operands<'_>) {
+/// `DirectPlan::check` must have passed for the lengths of the input and of what `output` points
+/// into; nothing else may use the item's places meanwhile.
+pub(crate) unsafe fn run_item(
+    isa: Isa,
+    plan: &DirectPlan,
+    item: &Item,
+    operands: &ItemOperands<'_>,
+) {
     let columns = plan.windows.columns;
     let depth: usize = plan.runs.iter().map(|run| run.len).sum();
     assert_eq!(operands.packed.len(), panels(columns) * depth * LANES, "packed weights");
@@ -131,10 +138,10 @@ pub(crate) unsafe fn run_item(isa: Isa, plan: &Plan, item: &Item, operands: &Ope
 }
 
 /// The windows of a forward pass.
-pub(crate) fn forward_windows(shape: &ConvShape, group: usize) -> Windows {
+pub(crate) fn forward_windows(shape: &ConvShape, group: usize) -> ConvWindows {
     let [oh, ow] = shape.output();
     let (ci, co) = (shape.ci / shape.groups, shape.co / shape.groups);
-    Windows {
+    ConvWindows {
         n: shape.n,
         source: [shape.input[0], shape.input[1], shape.ci],
         channels: [group * ci, ci],
@@ -233,10 +240,10 @@ impl Phase {
         })
     }
 
-    fn windows(&self, shape: &ConvShape, group: usize) -> Windows {
+    fn windows(&self, shape: &ConvShape, group: usize) -> ConvWindows {
         let [oh, ow] = shape.output();
         let (ci, co) = (shape.ci / shape.groups, shape.co / shape.groups);
-        Windows {
+        ConvWindows {
             n: shape.n,
             source: [oh, ow, shape.co],
             channels: [group * co, co],

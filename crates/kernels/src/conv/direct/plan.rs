@@ -14,7 +14,7 @@ const EVEN: usize = 4;
 
 /// A product of windows with weights, wherever the windows lie.
 #[derive(Clone, Debug)]
-pub(crate) struct Windows {
+pub(crate) struct ConvWindows {
     /// Images.
     pub n: usize,
     /// Rows, columns and channels of the images that are read.
@@ -43,8 +43,8 @@ pub(crate) struct Windows {
 
 /// The items of work, and what all of them share.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub windows: Windows,
+pub(crate) struct DirectPlan {
+    pub windows: ConvWindows,
     /// Images of an item; 1 where an image has several bands.
     images: usize,
     /// Bands of an image, and the rows of windows in each but the last.
@@ -75,9 +75,9 @@ fn images_of_an_item(n: usize, windows: usize) -> usize {
     n.div_ceil(n.div_ceil(most).next_multiple_of(EVEN))
 }
 
-impl Plan {
+impl DirectPlan {
     /// Cuts the work. Bands hold a multiple of `unit` rows of windows.
-    pub(crate) fn new(windows: Windows, unit: usize) -> Self {
+    pub(crate) fn new(windows: ConvWindows, unit: usize) -> Self {
         let [rows, columns] = windows.grid;
         let wanted = WINDOWS.div_ceil(columns.max(1) * unit).max(1) * unit;
         let (images, bands, band_rows) = if rows <= wanted {
@@ -176,7 +176,7 @@ impl Plan {
         &self.rows[..item.images * item.band_rows * self.windows.grid[1]]
     }
 
-    /// Floats of scratch memory that [`Plan::source`] needs.
+    /// Floats of scratch memory that [`DirectPlan::source`] needs.
     pub(crate) fn scratch_len(&self) -> usize {
         self.copy.map_or(0, |[h, w]| self.images * h * w * self.windows.channels[1])
     }

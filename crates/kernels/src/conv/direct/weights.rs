@@ -1,7 +1,7 @@
 //! The gradient of the weights: windows of the image times gradients of the output, summed over all
 //! pixels.
 
-use super::plan::{Item, Plan};
+use super::plan::{DirectPlan, Item};
 use super::{ConvShape, forward_windows};
 use crate::gemm::outer::{PIXELS, PixelsTimesGradients};
 use crate::gemm::panels;
@@ -26,7 +26,7 @@ pub fn backward_weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: 
     shape.check();
     assert_eq!(dw.len(), shape.weights_len(), "length of the weights");
     for group in 0..shape.groups {
-        let plan = Plan::new(forward_windows(shape, group), 1);
+        let plan = DirectPlan::new(forward_windows(shape, group), 1);
         plan.check(x.len(), dy.len());
         let pass = Pass { isa, plan: &plan, taps: plan.taps(), x, dy };
         pass.run(shape, group, dw);
@@ -35,7 +35,7 @@ pub fn backward_weights(isa: Isa, shape: &ConvShape, x: &[f32], dy: &[f32], dw: 
 
 struct Pass<'a> {
     isa: Isa,
-    plan: &'a Plan,
+    plan: &'a DirectPlan,
     taps: Vec<usize>,
     x: &'a [f32],
     dy: &'a [f32],

@@ -14,7 +14,7 @@ use crate::simd::{Isa, Kernel, LANES, Simd};
 
 use super::padded::{crop, is_padded};
 use super::tiles::{Sums, Tile, by_tile, tiles};
-use super::{DEAD, PooledShape, Windows};
+use super::{DEAD, PooledShape, PooledWindows};
 
 /// Channels whose weights are used together.
 const CHANNELS: usize = 64;
@@ -44,7 +44,7 @@ pub fn backward_data(
     assert_eq!(slots.len(), dy.len(), "length of slots");
     assert_eq!(weights.len(), shape.conv.weights_len(), "length of weights");
     assert_eq!(dx.len(), shape.conv.input_len(), "length of dx");
-    let windows = Windows::new(shape);
+    let windows = PooledWindows::new(shape);
     let (n, co, kh) = (shape.conv.n, shape.conv.co, shape.conv.kernel[0]);
     let sums = isa.run(Sums).min(TILE / co.min(CHANNELS)).max(1);
     let tiles = tiles(kh, windows.across, sums);
@@ -53,14 +53,14 @@ pub fn backward_data(
     let items = n.div_ceil(group);
     with_scratch(co * kh * windows.across * LANES, |packed| {
         pack(shape, &tiles, weights, packed);
-        let plan = Plan { shape, windows: &windows, tiles: &tiles, dy, slots, packed };
+        let operands = DataOperands { shape, windows: &windows, tiles: &tiles, dy, slots, packed };
         let image = shape.conv.input[0] * shape.conv.input[1] * shape.conv.ci;
         let shared = Shared::new(dx);
         for_each(items, |item| {
             let images = item * group..n.min((item + 1) * group);
             // SAFETY: each item has images of its own.
             let dx = unsafe { shared.part(images.start * image..images.end * image) };
-            plan.images(isa, images, dx);
+            operands.images(isa, images, dx);
         });
     });
 }
@@ -102,9 +102,9 @@ fn pack(shape: &PooledShape, tiles: &[Tile], weights: &[f32], packed: &mut [f32]
 }
 
 /// What all items read. Lengths are those of the shape.
-struct Plan<'a> {
+struct DataOperands<'a> {
     shape: &'a PooledShape,
-    windows: &'a Windows,
+    windows: &'a PooledWindows,
     tiles: &'a [Tile],
     dy: &'a [f32],
     slots: &'a [u8],
@@ -115,7 +115,7 @@ struct Plan<'a> {
 /// gradients, and the end of its channels in the list.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Window {
+struct WindowEntry {
     offset: u32,
     element: u32,
     end: u32,
@@ -124,7 +124,7 @@ struct Window {
 /// Floats of scratch that a window takes.
 const WINDOW: usize = 3;
 
-impl Plan<'_> {
+impl DataOperands<'_> {
     /// The gradient of a group of images.
     fn images(&self, isa: Isa, images: Range<usize>, dx: &mut [f32]) {
         let conv = &self.shape.conv;
@@ -143,7 +143,7 @@ impl Plan<'_> {
             let (channels, windows) = lists.split_at_mut(values);
             let to = if aside { &mut *copy } else { &mut *dx };
             to.fill(0.0);
-            isa.run(Group { plan: self, images: images.clone(), channels, windows, dx: to });
+            isa.run(Group { operands: self, images: images.clone(), channels, windows, dx: to });
             if aside {
                 let len = self.windows.image;
                 let image = conv.input[0] * conv.input[1] * conv.ci;
@@ -159,7 +159,7 @@ impl Plan<'_> {
 /// A group of images: lists of `windows` and of the `channels` of the block that go to them, both as
 /// bits of integers, and padded images of the gradient.
 struct Group<'a> {
-    plan: &'a Plan<'a>,
+    operands: &'a DataOperands<'a>,
     images: Range<usize>,
     channels: &'a mut [f32],
     windows: &'a mut [f32],
@@ -171,7 +171,7 @@ impl Kernel for Group<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let Plan { shape, windows, tiles, packed, .. } = self.plan;
+        let DataOperands { shape, windows, tiles, packed, .. } = self.operands;
         let (co, kh) = (shape.conv.co, shape.conv.kernel[0]);
         let last = windows.across * LANES - windows.run;
         assert_eq!(packed.len(), co * kh * windows.across * LANES);
@@ -191,7 +191,7 @@ impl Kernel for Group<'_> {
                 // whose weights are in `packed`.
                 unsafe {
                     let before = channels.len() * tile.before * LANES;
-                    let work = Work {
+                    let work = DataTile {
                         windows: self.windows.as_ptr().cast(),
                         count,
                         channels: self.channels.as_ptr().cast(),
@@ -225,7 +225,7 @@ impl Group<'_> {
     /// Gradients and slots of this group and the images after it.
     #[inline(always)]
     fn dy(&self) -> &[f32] {
-        &self.plan.dy[self.images.start * self.plan.windows.elements..]
+        &self.operands.dy[self.images.start * self.operands.windows.elements..]
     }
 
     /// Lists the windows that any element of a block of channels goes to, and answers how many there
@@ -236,15 +236,15 @@ impl Group<'_> {
     /// The CPU must have `S`.
     #[inline(always)]
     unsafe fn list_elements<S: Simd>(&mut self, channels: &Range<usize>) -> usize {
-        let Plan { shape, windows, .. } = *self.plan;
+        let DataOperands { shape, windows, .. } = *self.operands;
         let (ph, pw, co) = (windows.ph, windows.pw, shape.conv.co);
         let (names, image_len) = (shape.pool * shape.pool, windows.elements);
         let (elements, len) = (self.images.len() * ph * pw, channels.len());
         assert!(len <= CHANNELS && channels.end <= co);
         assert!(self.channels.len() >= elements * len + LANES);
         assert!(self.windows.len() >= WINDOW * (elements * names.min(co) + 1));
-        let list = self.windows.as_mut_ptr().cast::<Window>();
-        let slots = &self.plan.slots[self.images.start * windows.elements..];
+        let list = self.windows.as_mut_ptr().cast::<WindowEntry>();
+        let slots = &self.operands.slots[self.images.start * windows.elements..];
         let (mut count, mut end) = (0, 0);
         for r in 0..ph {
             for c in 0..pw {
@@ -263,7 +263,7 @@ impl Group<'_> {
                                 list_channels::<S>(&slots[element..], len, slot as u8, to.add(end));
                             let offset = offset as u32 + *windows.slots.as_ptr().add(slot);
                             let element = element as u32;
-                            *list.add(count) = Window { offset, element, end: end as u32 };
+                            *list.add(count) = WindowEntry { offset, element, end: end as u32 };
                         }
                         count += usize::from(end > before);
                     }
@@ -305,8 +305,8 @@ unsafe fn list_channels<S: Simd>(slots: &[u8], len: usize, slot: u8, to: *mut f3
 
 /// All windows, and a tile of them.
 #[derive(Clone, Copy)]
-struct Work {
-    windows: *const Window,
+struct DataTile {
+    windows: *const WindowEntry,
     count: usize,
     channels: *const u32,
     dy: *const f32,
@@ -321,14 +321,14 @@ struct Work {
 /// # Safety
 /// The CPU must have `S`; everything that `work` points to must be valid.
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
-    let Work { windows, count, channels, dy, weights, dx, row, inside } = work;
+unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: DataTile) {
+    let DataTile { windows, count, channels, dy, weights, dx, row, inside } = work;
     // SAFETY: the caller's promises.
     unsafe {
         let inside = S::bytes_equal(inside, 1);
         let mut entry = 0;
         for index in 0..count {
-            let Window { offset, element, end } = *windows.add(index);
+            let WindowEntry { offset, element, end } = *windows.add(index);
             let dy = dy.add(element as usize);
             // From zero, not from what is there: so the additions do not wait for the last window.
             let mut sums = [[S::splat(0.0); C]; R];

@@ -4,7 +4,7 @@
 use super::pool::{Place, activate, largest_of_four, put};
 use crate::conv::Activation;
 use crate::gemm::tile::{Packing, Row, Run, accumulate};
-use crate::gemm::{panel_group, panels};
+use crate::gemm::{OnPanels, on_all, panels};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Windows of a pool.
@@ -36,24 +36,25 @@ impl Kernel for PooledRows<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let panels = panels(self.columns);
-        let groups = panels.div_ceil(S::PANELS);
-        let mut group = 0;
-        while group < groups {
-            let (first, count) = panel_group(panels, S::PANELS, group);
-            // SAFETY: the contract of this kernel is that of the tiles. As many pools as the
-            // registers hold the sums of.
-            unsafe {
-                match count {
-                    1 if S::PANELS == 1 => self.tiles::<S, 1, 1>(first),
-                    1 => self.tiles::<S, 1, 3>(first),
-                    2 if S::PANELS >= 2 => self.tiles::<S, 2, 3>(first),
-                    3 if S::PANELS >= 3 => self.tiles::<S, 3, 2>(first),
-                    _ if S::PANELS >= 4 => self.tiles::<S, 4, 1>(first),
-                    _ => {}
-                }
+        // SAFETY: the contract of this kernel is that of the tiles.
+        unsafe { on_all::<S>(panels(self.columns), &self) };
+    }
+}
+
+impl OnPanels for PooledRows<'_> {
+    /// # Safety
+    /// The contract of the kernel.
+    #[inline(always)]
+    unsafe fn run<S: Simd, const P: usize>(&self, first: usize) {
+        // SAFETY: the caller's. As many pools at a time as the registers hold the sums of.
+        unsafe {
+            if S::PANELS == 1 || P == 4 {
+                self.tiles::<S, P, 1>(first);
+            } else if P == 3 {
+                self.tiles::<S, P, 2>(first);
+            } else {
+                self.tiles::<S, P, 3>(first);
             }
-            group += 1;
         }
     }
 }
@@ -65,6 +66,7 @@ impl PooledRows<'_> {
     /// The contract of the kernel.
     #[inline(always)]
     unsafe fn tiles<S: Simd, const P: usize, const G: usize>(&self, first: usize) {
+        const { assert!(G <= 3 && P <= 4, "there are calls for three pools and four panels") };
         let depth: usize = self.runs.iter().map(|run| run.len).sum();
         let mut at = 0;
         while at < self.pools.len() {

@@ -1,11 +1,11 @@
-//! The direct forms of the forward pass. Pools of 2 x 2 are taken from registers; of others a band of
-//! the convolution goes to scratch memory and is pooled from there. In both ways the outputs before
-//! the pool never see the main memory. [`crate::conv::forward_pooled`] chooses.
+//! The direct forms of the forward pass. Pools of 2 x 2 are taken from registers; of others a band
+//! of the convolution goes to scratch memory and is pooled from there. In both ways the outputs
+//! before the pool never see the main memory. [`crate::conv::forward_pooled`] chooses.
 
 use super::direct::PooledRows;
 use super::pool::PoolRows;
 use super::{PooledShape, Pooling, pool_plan};
-use crate::conv::direct::{Operands as Band, Plan, forward_windows, pack_forward, run_item};
+use crate::conv::direct::{DirectPlan, ItemOperands, forward_windows, pack_forward, run_item};
 use crate::conv::memo::{Memo, packed};
 use crate::conv::{Activation, Finish};
 use crate::gemm::panels;
@@ -34,8 +34,8 @@ pub(in crate::conv) struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    /// Checks what every form relies on: that `y` and `slots` are `[n, ph, pw, co]`, and the lengths
-    /// of the operands.
+    /// Checks what every form relies on: that `y` and `slots` are `[n, ph, pw, co]`, and the
+    /// lengths of the operands.
     ///
     /// # Panics
     /// If the shape is not valid, or a slice has not the length that it says.
@@ -76,9 +76,9 @@ pub(in crate::conv) fn in_registers(
         let place = plan.target(&item);
         let slots = results.slots.as_ref().map(Shared::start);
         with_scratch(plan.scratch_len(), |scratch| {
-            // The kernel's promises hold: `Plan::check` has passed for the lengths of input and
-            // output, the others are checked above and by `Results::new`, and no two items write to
-            // the same place.
+            // The kernel's promises hold: `DirectPlan::check` has passed for the lengths of input
+            // and output, the others are checked above and by `Results::new`, and no two items
+            // write to the same place.
             isa.run(PooledRows {
                 source: plan.source(&item, operands.x, scratch).as_ptr(),
                 pools: plan.rows_of(&item),
@@ -109,7 +109,7 @@ pub(in crate::conv) fn by_bands(
     let mut windows = forward_windows(&shape.conv, 0);
     windows.grid = [rows, columns];
     windows.target = [rows, columns, co];
-    let plan = Plan::new(windows, pool);
+    let plan = DirectPlan::new(windows, pool);
     plan.check(x.len(), shape.conv.n * rows * columns * co);
     let mut here = Vec::new();
     let packed = packed(operands.memo, &mut here, || pack_forward(&shape.conv, 0, weights));
@@ -121,10 +121,10 @@ pub(in crate::conv) fn by_bands(
         with_scratch(len, |band| {
             let residual = std::ptr::null();
             let output = band.as_mut_ptr();
-            let band_operands = Band { x, packed, finish, output, residual };
-            // SAFETY: `Plan::check` has passed for `x`; the item's windows are written one after
-            // another from the start of `band`, which has room for them and is nobody else's.
-            unsafe { run_item(isa, &plan, &item, &band_operands) };
+            let item_operands = ItemOperands { x, packed, finish, output, residual };
+            // SAFETY: `DirectPlan::check` has passed for `x`; the item's windows are written one
+            // after another from the start of `band`, which has room for them and is nobody else's.
+            unsafe { run_item(isa, &plan, &item, &item_operands) };
             let start = plan.target(&item) / (pool * pool);
             let range = start..start + len / (pool * pool);
             // SAFETY: the pooled rows of an item are its own.

@@ -4,7 +4,7 @@
 //! The sparse way reads a run of inputs for one chosen element; with one or three input channels the
 //! runs are too short for that to pay.
 
-use super::{PooledShape, Windows, pool_plan};
+use super::{PooledShape, PooledWindows, pool_plan};
 use crate::conv::direct::add_parts;
 use crate::gemm::tile::Row;
 use crate::gemm::{ROWS, panels};
@@ -21,7 +21,7 @@ pub(super) fn wins(shape: &PooledShape) -> bool {
     let conv = &shape.conv;
     let taps = conv.ci * conv.kernel[0] * conv.kernel[1];
     let here = panels(conv.co) * shape.pool * shape.pool * taps.div_ceil(ROWS) * (ROWS + 2);
-    let there = conv.co * (conv.kernel[0] * Windows::new(shape).across + 8);
+    let there = conv.co * (conv.kernel[0] * PooledWindows::new(shape).across + 8);
     here < there
 }
 

@@ -28,7 +28,7 @@ pub use pool::{Pooling, pool_rows};
 pub use weights::backward_weights;
 
 use super::ConvShape;
-use super::direct::{Plan, forward_windows};
+use super::direct::{DirectPlan, forward_windows};
 
 /// The slot of an element that has no gradient.
 pub const DEAD: u8 = u8::MAX;
@@ -90,7 +90,7 @@ impl PooledShape {
 
 /// The work per pooled element instead of per output, and where the windows of a pool's outputs are,
 /// in floats from that of the first: together they span what one larger window does.
-fn pool_plan(shape: &PooledShape) -> (Plan, Vec<usize>) {
+fn pool_plan(shape: &PooledShape) -> (DirectPlan, Vec<usize>) {
     let (conv, pool) = (&shape.conv, shape.pool);
     let mut windows = forward_windows(conv, 0);
     windows.grid = [shape.ph(), shape.pw()];
@@ -99,7 +99,7 @@ fn pool_plan(shape: &PooledShape) -> (Plan, Vec<usize>) {
         windows.reach[axis] += (pool - 1) * conv.stride[axis];
         windows.step[axis] *= pool;
     }
-    let plan = Plan::new(windows, 1);
+    let plan = DirectPlan::new(windows, 1);
     let [_, width, channels] = plan.place();
     let place = |slot: usize| {
         (slot / pool * conv.stride[0] * width + slot % pool * conv.stride[1]) * channels
@@ -109,7 +109,7 @@ fn pool_plan(shape: &PooledShape) -> (Plan, Vec<usize>) {
 
 /// Where the windows of outputs lie in a padded input image `[padded h, padded w, ci]`, in floats. A
 /// window is `kh` runs of `kw * ci` floats.
-struct Windows {
+struct PooledWindows {
     /// From one row of the image to the next.
     row: usize,
     /// From one image to the next.
@@ -129,7 +129,7 @@ struct Windows {
     elements: usize,
 }
 
-impl Windows {
+impl PooledWindows {
     fn new(shape: &PooledShape) -> Self {
         let conv = &shape.conv;
         let row = conv.padded(1) * conv.ci;

@@ -84,7 +84,7 @@ impl Kernel for PoolRows<'_> {
                     // The last lanes that are read and written may be those of the next column,
                     // which is written later; but never beyond the slices.
                     let last = from + o + (pool - 1) * (row + co);
-                    let window = Window { start: from + o, row, co, pool };
+                    let window = PoolWindow { start: from + o, row, co, pool };
                     // SAFETY: this CPU has `S`. The window's last float is at `last`, inside the
                     // rows that the lengths in `new` allow for; sixteen are touched only where
                     // sixteen are left.
@@ -175,14 +175,14 @@ unsafe fn challenge<S: Simd>((best, slot): (S::V, S::V), x: S::V, place: usize) 
 }
 
 /// A pool's outputs of the convolution, in sixteen channels.
-struct Window {
+struct PoolWindow {
     start: usize,
     row: usize,
     co: usize,
     pool: usize,
 }
 
-impl Window {
+impl PoolWindow {
     /// The largest, and its slot as a float.
     ///
     /// # Safety

@@ -15,7 +15,7 @@ use crate::simd::{Isa, Kernel, LANES, Simd};
 
 use super::padded::{is_padded, pad};
 use super::tiles::{Sums, Tile, by_tile, tiles};
-use super::{PooledShape, Windows, masked};
+use super::{PooledShape, PooledWindows, masked};
 
 /// Floats of input images that are worked on at a time: about what the first cache holds.
 const BAND: usize = 8 << 10;
@@ -52,7 +52,7 @@ pub fn backward_weights(
     if masked::wins(shape) {
         return masked::backward_weights(isa, shape, x, dy, slots, dw);
     }
-    let windows = Windows::new(shape);
+    let windows = PooledWindows::new(shape);
     let (n, co) = (shape.conv.n, shape.conv.co);
     // Floats of one channel's gradient, as `[kh, across * 16]`.
     let channel = shape.conv.kernel[0] * windows.across * LANES;
@@ -68,8 +68,9 @@ pub fn backward_weights(
             // SAFETY: the items' channels of their chunks are disjoint.
             let dw = unsafe { shared.part(place.start * channel..place.end * channel) };
             let images = part(n, chunks, chunk);
-            let source = Source { shape, windows: &windows, tiles: &tiles, x, dy, slots };
-            source.chunk(isa, images, channels, dw);
+            let operands =
+                WeightsOperands { shape, windows: &windows, tiles: &tiles, x, dy, slots };
+            operands.chunk(isa, images, channels, dw);
         });
         add_parts(partial, co * channel);
         unpack(shape, windows.across * LANES, &partial[..co * channel], dw);
@@ -92,9 +93,9 @@ fn unpack(shape: &PooledShape, wide: usize, sums: &[f32], dw: &mut [f32]) {
 }
 
 /// What all items read. Lengths are those of the shape.
-struct Source<'a> {
+struct WeightsOperands<'a> {
     shape: &'a PooledShape,
-    windows: &'a Windows,
+    windows: &'a PooledWindows,
     tiles: &'a [Tile],
     x: &'a [f32],
     dy: &'a [f32],
@@ -109,7 +110,7 @@ struct Entry {
     dy: f32,
 }
 
-impl Source<'_> {
+impl WeightsOperands<'_> {
     /// The gradient of some channels over some images.
     fn chunk(&self, isa: Isa, images: Range<usize>, channels: Range<usize>, dw: &mut [f32]) {
         let mut fresh = true;
@@ -131,7 +132,16 @@ impl Source<'_> {
                     let first =
                         images.start * self.windows.elements + row * pw * self.shape.conv.co;
                     let (starts, channels) = (&starts[..count], channels.clone());
-                    isa.run(Band { source: self, x, first, starts, channels, list, dw, fresh });
+                    isa.run(WeightsBand {
+                        operands: self,
+                        x,
+                        first,
+                        starts,
+                        channels,
+                        list,
+                        dw,
+                        fresh,
+                    });
                     fresh = false;
                 }
             }
@@ -140,7 +150,7 @@ impl Source<'_> {
 
     /// Lists where the windows of the pooled elements of a band start, as bits of integers.
     fn list_windows(&self, images: usize, rows: &Range<usize>, starts: &mut [f32]) {
-        let Windows { image, down, right, pw, .. } = *self.windows;
+        let PooledWindows { image, down, right, pw, .. } = *self.windows;
         let elements = (0..images).flat_map(|n| rows.clone().map(move |r| n * image + r * down));
         for (start, row) in elements.zip(starts.chunks_exact_mut(pw)) {
             for (c, to) in row.iter_mut().enumerate() {
@@ -172,8 +182,8 @@ impl Source<'_> {
 
 /// A part of a chunk: whole images, or rows of one. Its pooled elements follow each other, from
 /// `first` on; the window of each starts at one of `starts`, in `x`.
-struct Band<'a> {
-    source: &'a Source<'a>,
+struct WeightsBand<'a> {
+    operands: &'a WeightsOperands<'a>,
     x: &'a [f32],
     first: usize,
     starts: &'a [f32],
@@ -184,13 +194,13 @@ struct Band<'a> {
     fresh: bool,
 }
 
-impl Kernel for Band<'_> {
+impl Kernel for WeightsBand<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let windows = self.source.windows;
-        let kh = self.source.shape.conv.kernel[0];
+        let windows = self.operands.windows;
+        let kh = self.operands.shape.conv.kernel[0];
         let wide = windows.across * LANES;
         assert!(self.list.len() >= 2 * self.starts.len());
         assert_eq!(self.dw.len(), self.channels.len() * kh * wide);
@@ -206,11 +216,11 @@ impl Kernel for Band<'_> {
             unsafe {
                 let count = self.list_elements(o, list);
                 let dw = self.dw.as_mut_ptr().add(index * kh * wide);
-                for tile in self.source.tiles {
+                for tile in self.operands.tiles {
                     let x = self.x.as_ptr().add(tile.offset(windows.row));
                     let dw = dw.add(tile.offset(wide));
                     let (row, fresh) = (windows.row, self.fresh);
-                    let work = Work { list, count, x, row, dw, wide, fresh };
+                    let work = WeightsTile { list, count, x, row, dw, wide, fresh };
                     by_tile!(tile, accumulate::<S>(work));
                 }
             }
@@ -218,14 +228,14 @@ impl Kernel for Band<'_> {
     }
 }
 
-impl Band<'_> {
+impl WeightsBand<'_> {
     /// Lists the elements of channel `o` that have a gradient, and answers how many there are.
     ///
     /// # Safety
     /// `list` must have room for all elements of the band.
     #[inline(always)]
     unsafe fn list_elements(&self, o: usize, list: *mut Entry) -> usize {
-        let Source { shape, windows, dy, slots, .. } = *self.source;
+        let WeightsOperands { shape, windows, dy, slots, .. } = *self.operands;
         let (co, names) = (shape.conv.co, shape.pool * shape.pool);
         let elements = self.starts.len();
         let first = self.first + o;
@@ -251,7 +261,7 @@ impl Band<'_> {
 
 /// A tile of the gradient and the entries to add, with distances of rows.
 #[derive(Clone, Copy)]
-struct Work {
+struct WeightsTile {
     list: *const Entry,
     count: usize,
     x: *const f32,
@@ -266,8 +276,8 @@ struct Work {
 /// # Safety
 /// The CPU must have `S`; the entries, their tiles of `x` and the tile of `dw` must be valid.
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: Work) {
-    let Work { list, count, x, row, dw, wide, fresh } = work;
+unsafe fn accumulate<S: Simd, const R: usize, const C: usize>(work: WeightsTile) {
+    let WeightsTile { list, count, x, row, dw, wide, fresh } = work;
     // SAFETY: the caller's promises.
     unsafe {
         let mut sums = [[S::splat(0.0); C]; R];

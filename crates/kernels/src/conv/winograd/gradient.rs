@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Layout, Matrices};
 use super::pass::{CHUNK, COMMON, FEWEST, Panels, bytes_per_tile, chunk, with_matrices};
-use super::product::{Product, TILE};
+use super::product::{FrequencyProduct, TILE};
 use super::tiles::{Images, Of, Read, Tiles};
-use super::weights::{self, Taps, View};
+use super::weights::{self, Taps, WeightsView};
 use crate::parallel::{for_each, with_scratch};
 use crate::simd::{Isa, LANES};
 
@@ -51,7 +51,7 @@ impl WeightsGradient<'_> {
                     self.add_products((v, d), u, range);
                 }
             });
-            weights::from_frequencies(self.isa, Taps { co, ci, view: View::Forward }, u, dw);
+            weights::from_frequencies(self.isa, Taps { co, ci, view: WeightsView::Forward }, u, dw);
         });
     }
 
@@ -74,7 +74,7 @@ impl WeightsGradient<'_> {
         let groups = u.layout.groups();
         for_each(FREQUENCIES * groups, |item| {
             let (frequency, group) = (item / groups, item % groups);
-            self.isa.run(Product {
+            self.isa.run(FrequencyProduct {
                 a: v.group(frequency, 0),
                 a_row: 1,
                 a_step: v.layout.panels() * LANES,

@@ -34,7 +34,7 @@ use crate::simd::{Isa, LANES};
 use gradient::WeightsGradient;
 use pass::{Convolution, Sink};
 use tiles::{Images, Tiles};
-use weights::{Taps, View};
+use weights::{Taps, WeightsView};
 
 /// Cycles to transform sixteen channels of a tile, about.
 const TRANSFORM: usize = 300;
@@ -143,7 +143,7 @@ fn forward_to<'a>(
         input: input(shape),
         output,
         before: shape.padding.map(|[before, _]| before as isize),
-        taps: Taps { co: shape.co, ci: shape.ci, view: View::Forward },
+        taps: Taps { co: shape.co, ci: shape.ci, view: WeightsView::Forward },
         weights,
         memo,
         bias,
@@ -166,7 +166,7 @@ pub fn backward_data(isa: Isa, shape: &ConvShape, dy: &[f32], weights: &[f32], d
         input: output(shape),
         output: input(shape),
         before: shape.padding.map(|[before, _]| 2 - before as isize),
-        taps: Taps { co: shape.co, ci: shape.ci, view: View::Turned },
+        taps: Taps { co: shape.co, ci: shape.ci, view: WeightsView::Turned },
         weights,
         memo: None,
         bias: None,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::layout::{FREQUENCIES, Layout, Matrices};
-use super::product::{HALF, Product, TILE};
+use super::product::{FrequencyProduct, HALF, TILE};
 use super::tiles::{Images, Of, Read, Tiles};
 use super::weights::{self, Taps};
 use super::write::{Pooled, Target, Whole, Write};
@@ -172,7 +172,7 @@ impl Steps<'_> {
 
     fn multiply(&self, frequency: usize, group: usize, rows: usize, (v, m): (Matrices, Matrices)) {
         let depth = self.convolution.input.channels;
-        self.convolution.isa.run(Product {
+        self.convolution.isa.run(FrequencyProduct {
             a: v.group(frequency, 0),
             a_row: v.layout.panels() * LANES,
             a_step: 1,

@@ -3,6 +3,7 @@
 // Loops over several arrays of registers at once: indices say it, iterators would hide it.
 #![allow(clippy::needless_range_loop)]
 
+use crate::gemm::{OnPanels, on_group};
 use crate::parallel::part;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -16,7 +17,7 @@ const BLOCK: usize = 4096;
 
 /// `c = a b` or `c += a b`, for one group of panels. `a` is `[rows, depth]` with any strides, `b` is
 /// `[depth, 16 * panels]` and `c` is `[rows, 16 * panels]`. Sums run in the order of `depth`.
-pub(super) struct Product {
+pub(super) struct FrequencyProduct {
     pub(super) a: *const f32,
     /// Floats from a row of `a` to the next.
     pub(super) a_row: usize,
@@ -33,7 +34,7 @@ pub(super) struct Product {
     pub(super) add: bool,
 }
 
-impl Kernel for Product {
+impl Kernel for FrequencyProduct {
     type Output = ();
 
     /// # Safety
@@ -41,26 +42,15 @@ impl Kernel for Product {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         // SAFETY: as the caller promises.
-        unsafe {
-            // `S::PANELS` is a constant, so that only the forms that fit are compiled.
-            if self.panels == 1 {
-                self.blocks::<S, 1>();
-            } else if S::PANELS >= 2 && self.panels == 2 {
-                self.blocks::<S, 2>();
-            } else if S::PANELS >= 3 && self.panels == 3 {
-                self.blocks::<S, 3>();
-            } else if S::PANELS >= 4 && self.panels == 4 {
-                self.blocks::<S, 4>();
-            }
-        }
+        unsafe { on_group::<S>(0, self.panels, &self) };
     }
 }
 
-impl Product {
+impl OnPanels for FrequencyProduct {
     /// # Safety
-    /// As for `run`; `W` is the number of panels.
+    /// As for the kernel; `W` is the number of panels.
     #[inline(always)]
-    unsafe fn blocks<S: Simd, const W: usize>(&self) {
+    unsafe fn run<S: Simd, const W: usize>(&self, _: usize) {
         let blocks = (self.depth * W * LANES).div_ceil(BLOCK);
         for block in 0..blocks {
             let range = part(self.depth, blocks, block);
@@ -82,7 +72,9 @@ impl Product {
             }
         }
     }
+}
 
+impl FrequencyProduct {
     /// # Safety
     /// `a` must have `R` rows of `depth` floats, `b` and `c` as many of their rows.
     #[inline(always)]

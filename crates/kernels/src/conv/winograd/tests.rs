@@ -39,7 +39,7 @@ fn shapes() -> impl Strategy<Value = ConvShape> {
 }
 
 /// The three results, and the two images and weights they are made from.
-struct Case {
+struct WinogradCase {
     shape: ConvShape,
     x: Vec<f32>,
     weights: Vec<f32>,
@@ -47,7 +47,7 @@ struct Case {
     dy: Vec<f32>,
 }
 
-impl Case {
+impl WinogradCase {
     fn new(shape: ConvShape) -> Self {
         Self {
             shape,
@@ -137,7 +137,7 @@ impl Case {
 fn every_pass_is_close_to_the_reference() {
     TestRunner::new(cases())
         .run(&shapes(), |shape| {
-            Case::new(shape).check();
+            WinogradCase::new(shape).check();
             Ok(())
         })
         .unwrap();
@@ -147,14 +147,14 @@ fn every_pass_is_close_to_the_reference() {
 fn many_blocks_are_close_to_the_reference() {
     // More tiles than one block of any pass takes: blocks by one thread each, blocks by all.
     for shape in [shape(18, 23, 33, 20, 1), shape(100, 4, 1, 1100, 1), shape(110, 4, 700, 2, 1)] {
-        Case::new(shape).check();
+        WinogradCase::new(shape).check();
     }
 }
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     for shape in [shape(18, 23, 33, 20, 1), shape(110, 4, 700, 2, 1), shape(1, 1, 3, 5, 1)] {
-        let case = Case::new(shape);
+        let case = WinogradCase::new(shape);
         for trial in Trial::all() {
             assert_same_bits("forward", || case.plain(trial));
             assert_same_bits("data", || case.data(trial));
@@ -165,7 +165,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn bias_and_activation_are_those_of_single_values() {
-    let case = Case::new(shape(2, 9, 7, 21, 1));
+    let case = WinogradCase::new(shape(2, 9, 7, 21, 1));
     for trial in Trial::all() {
         let plain = case.plain(trial);
         for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
@@ -180,7 +180,7 @@ fn bias_and_activation_are_those_of_single_values() {
 #[test]
 fn nan_and_infinity_are_never_lost() {
     for bad in [f32::NAN, f32::INFINITY] {
-        let mut case = Case::new(shape(2, 11, 5, 18, 1));
+        let mut case = WinogradCase::new(shape(2, 11, 5, 18, 1));
         case.x[700] = bad;
         case.dy[1500] = bad;
         let exact = case.exact();
@@ -202,7 +202,7 @@ fn nan_and_infinity_are_never_lost() {
 
 #[test]
 fn an_empty_batch_has_no_gradient() {
-    let case = Case::new(shape(0, 8, 3, 4, 1));
+    let case = WinogradCase::new(shape(0, 8, 3, 4, 1));
     for trial in Trial::all() {
         assert!(case.plain(trial).is_empty() && case.data(trial).is_empty());
         assert_eq!(case.weights(trial), vec![0.0; case.shape.weights_len()]);
@@ -229,7 +229,7 @@ fn measure_errors() {
         let most = std::cell::Cell::new([0.0f64; 3]);
         TestRunner::new(cases())
             .run(&shapes(), |shape| {
-                let (errors, old) = (Case::new(shape).errors(trial), most.get());
+                let (errors, old) = (WinogradCase::new(shape).errors(trial), most.get());
                 most.set([0, 1, 2].map(|i| errors[i].max(old[i])));
                 Ok(())
             })

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 8;
 
 /// How weights `[a, b, 3, 3]` become a matrix `[rows, channels]` per frequency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
+pub(super) enum WeightsView {
     /// `[b, a]`: what a forward pass multiplies inputs with.
     Forward,
     /// `[a, b]`, the taps turned by half a circle: what the gradient of outputs is multiplied with.
@@ -31,15 +31,15 @@ pub(super) enum View {
 pub(super) struct Taps {
     pub(super) co: usize,
     pub(super) ci: usize,
-    pub(super) view: View,
+    pub(super) view: WeightsView,
 }
 
 impl Taps {
     /// Rows and channels of the matrices.
     pub(super) fn size(&self) -> [usize; 2] {
         match self.view {
-            View::Forward => [self.ci, self.co],
-            View::Turned => [self.co, self.ci],
+            WeightsView::Forward => [self.ci, self.co],
+            WeightsView::Turned => [self.co, self.ci],
         }
     }
 
@@ -47,8 +47,8 @@ impl Taps {
     #[inline(always)]
     fn at(&self, row: usize, channel: usize) -> usize {
         match self.view {
-            View::Forward => (channel * self.ci + row) * TAPS,
-            View::Turned => (row * self.ci + channel) * TAPS,
+            WeightsView::Forward => (channel * self.ci + row) * TAPS,
+            WeightsView::Turned => (row * self.ci + channel) * TAPS,
         }
     }
 }
@@ -94,7 +94,11 @@ impl Kernel for Transform<'_> {
                     let start = self.taps.at(row + i, first + lane);
                     let taps = &self.weights[start..start + TAPS];
                     for tap in 0..TAPS {
-                        let to = if self.taps.view == View::Turned { TAPS - 1 - tap } else { tap };
+                        let to = if self.taps.view == WeightsView::Turned {
+                            TAPS - 1 - tap
+                        } else {
+                            tap
+                        };
                         lines[i][to][lane] = taps[tap];
                     }
                 }
@@ -121,7 +125,7 @@ impl Kernel for Transform<'_> {
 /// Fills `dw` `[co, ci, 3, 3]` from the gradient `[ci, co]` of each frequency.
 pub(super) fn from_frequencies(isa: Isa, taps: Taps, from: Matrices, dw: &mut [f32]) {
     let [rows, channels] = taps.size();
-    assert!(taps.view == View::Forward && dw.len() == rows * channels * TAPS);
+    assert!(taps.view == WeightsView::Forward && dw.len() == rows * channels * TAPS);
     assert!(from.layout.rows >= rows && from.layout.panels() == channels.div_ceil(LANES));
     let chunks = rows.div_ceil(CHUNK);
     let dw = &Shared::new(dw);

@@ -4,7 +4,7 @@ use super::{Image, byte, floor};
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Rectangle {
     /// Its first row.
     pub top: usize,
     /// Its first column.
@@ -17,7 +17,7 @@ pub struct Part {
 
 /// Paints a part in one color (of an image of one channel, `color[0]`). What of the part lies
 /// outside the image is left out.
-pub fn erase(image: &mut Image, part: Part, color: [u8; 3]) {
+pub fn erase(image: &mut Image, part: Rectangle, color: [u8; 3]) {
     let (channels, stride) = (image.channels, image.stride());
     let columns =
         part.left.min(image.size[1])..part.left.saturating_add(part.width).min(image.size[1]);

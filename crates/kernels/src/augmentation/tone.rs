@@ -1,6 +1,6 @@
 //! Operations on each value by itself, and those that look at how many of each there are.
 
-use super::{Image, table};
+use super::{Image, Pixels, table};
 
 /// Turns light into dark: `255 - value`.
 pub fn invert(image: &mut Image) {
@@ -65,32 +65,37 @@ pub fn equalize(image: &mut Image) {
 
 /// Replaces the values of each channel by a table that its histogram gives.
 fn per_channel(image: &mut Image, tabulate: impl Fn(&[u32; 256]) -> [u8; 256]) {
-    if image.channels == 1 {
-        // Neighbours are often equal, and a count is slow to read right after it was written.
-        let mut counts = [[0u32; 256]; 2];
-        for pair in image.data.chunks(2) {
-            for (counts, &value) in counts.iter_mut().zip(pair) {
-                counts[usize::from(value)] += 1;
+    match image.pixels() {
+        Pixels::Gray(values) => {
+            // Neighbours are often equal, and a count is slow to read right after it was written.
+            let mut counts = [[0u32; 256]; 2];
+            for pair in values.chunks(2) {
+                for (counts, &value) in counts.iter_mut().zip(pair) {
+                    counts[usize::from(value)] += 1;
+                }
             }
+            let [mut counts, more] = counts;
+            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+            image.look_up(&tabulate(&counts));
         }
-        let [mut counts, more] = counts;
-        counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
-        return image.look_up(&tabulate(&counts));
-    }
-    let mut counts = [[[0u32; 256]; 3]; 2];
-    for pair in image.colors().chunks(2) {
-        for (counts, pixel) in counts.iter_mut().zip(pair) {
-            for (counts, &value) in counts.iter_mut().zip(pixel) {
-                counts[usize::from(value)] += 1;
+        Pixels::Color(pixels) => {
+            let mut counts = [[[0u32; 256]; 3]; 2];
+            for pair in pixels.chunks(2) {
+                for (counts, pixel) in counts.iter_mut().zip(pair) {
+                    for (counts, &value) in counts.iter_mut().zip(pixel) {
+                        counts[usize::from(value)] += 1;
+                    }
+                }
             }
-        }
-    }
-    let [mut counts, more] = counts;
-    counts.as_flattened_mut().iter_mut().zip(more.as_flattened()).for_each(|(a, b)| *a += b);
-    let tables = counts.each_ref().map(tabulate);
-    for pixel in image.colors() {
-        for (value, table) in pixel.iter_mut().zip(&tables) {
-            *value = table[usize::from(*value)];
+            let [mut counts, more] = counts;
+            let pairs = counts.as_flattened_mut().iter_mut().zip(more.as_flattened());
+            pairs.for_each(|(count, more)| *count += more);
+            let tables = counts.each_ref().map(tabulate);
+            for pixel in pixels {
+                for (value, table) in pixel.iter_mut().zip(&tables) {
+                    *value = table[usize::from(*value)];
+                }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::{Trial, cases, floats};
 
 /// One line of `torchvision.tsv`.
-struct Case<'a> {
+struct TorchvisionCase<'a> {
     operation: &'a str,
     parameters: Vec<&'a str>,
     size: [usize; 2],
@@ -13,7 +13,7 @@ struct Case<'a> {
     result: Vec<u8>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> TorchvisionCase<'a> {
     fn parse(line: &'a str) -> Self {
         let fields: Vec<&str> = line.split('\t').collect();
         let shape: Vec<&str> = fields[2].split(' ').collect();
@@ -77,7 +77,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn run(&self, image: &mut Image, scratch: &mut Scratch) {
+    fn run(&self, image: &mut Image, scratch: &mut AugmentationScratch) {
         match self.operation {
             "horizontal_flip" => horizontal_flip(image),
             "vertical_flip" => vertical_flip(image),
@@ -103,7 +103,7 @@ impl<'a> Case<'a> {
             }
             "erase" => {
                 let [top, left, height, width] = [0, 1, 2, 3].map(|i| self.whole(i));
-                let part = Part { top, left, height, width };
+                let part = Rectangle { top, left, height, width };
                 erase(image, part, self.color(4).unwrap());
             }
             other => panic!("{other}"),
@@ -117,9 +117,9 @@ const NEAREST: Sampling = Sampling { interpolation: Interpolation::Nearest, fill
 /// by one.
 fn compare(file: &str) -> (usize, usize) {
     let (mut lines, mut off) = (0, 0);
-    let mut scratch = Scratch::default();
+    let mut scratch = AugmentationScratch::default();
     for line in file.lines().filter(|line| !line.starts_with('#')) {
-        let case = Case::parse(line);
+        let case = TorchvisionCase::parse(line);
         let mut data = case.source.clone();
         case.run(&mut Image::new(case.size, case.channels, &mut data), &mut scratch);
         let name = format!("{} {:?} {:?}", case.operation, case.parameters, case.size);
@@ -173,7 +173,8 @@ fn run(operation: &str, size: [usize; 2], channels: usize, data: &mut [u8]) {
     let [height, width] = size;
     let (operation, parameters) = operation.split_once(' ').unwrap_or((operation, ""));
     let line = format!("{operation}\t{parameters}\tnoise {channels} {height} {width}\t");
-    Case::parse(&line).run(&mut Image::new(size, channels, data), &mut Scratch::default());
+    TorchvisionCase::parse(&line)
+        .run(&mut Image::new(size, channels, data), &mut AugmentationScratch::default());
 }
 
 proptest! {

@@ -25,13 +25,13 @@ pub struct Sampling {
 const BORDER: usize = 2;
 
 /// A copy of an image, four bytes to a pixel and with a border.
-pub(super) struct Source<'a> {
+pub(super) struct BorderedImage<'a> {
     /// `[H + 2 * BORDER, W + 2 * BORDER]`.
     pixels: &'a [[u8; 4]],
     size: [usize; 2],
 }
 
-impl<'a> Source<'a> {
+impl<'a> BorderedImage<'a> {
     /// Copies `image`. The fourth byte says whether a pixel lies inside, 1 or 0.
     pub(super) fn new(image: &Image, border: [u8; 3], pixels: &'a mut Vec<[u8; 4]>) -> Self {
         let [height, width] = image.size;
@@ -68,14 +68,14 @@ impl<'a> Source<'a> {
 
     /// The four pixels around a place and their weights.
     #[inline(always)]
-    pub(super) fn around(&self, y: f32, x: f32) -> Around {
+    pub(super) fn around(&self, y: f32, x: f32) -> FourPixels {
         let [height, width] = self.size.map(|side| side as f32);
         let ((top, south), (left, east)) = (split(within(y, height)), split(within(x, width)));
         let (north, west) = (1.0 - south, 1.0 - east);
         let at = self.index(top, left);
         let below = at + self.size[1] + 2 * BORDER;
         let (upper, lower) = (&self.pixels[at..at + 2], &self.pixels[below..below + 2]);
-        Around {
+        FourPixels {
             corners: [upper[0], upper[1], lower[0], lower[1]].map(|pixel| pixel.map(f32::from)),
             weights: [west * north, east * north, west * south, east * south],
         }
@@ -83,12 +83,12 @@ impl<'a> Source<'a> {
 }
 
 /// Four pixels and their weights.
-pub(super) struct Around {
+pub(super) struct FourPixels {
     corners: [[f32; 4]; 4],
     weights: [f32; 4],
 }
 
-impl Around {
+impl FourPixels {
     /// The bilinear color, mixed with that beyond the image if there is one.
     #[inline(always)]
     pub(super) fn color(&self, fill: Option<[f32; 4]>) -> [u8; 4] {

@@ -1,6 +1,6 @@
 //! Brightness, contrast, saturation and hue.
 
-use super::{Image, cut, floor, fma, round, table};
+use super::{Image, Pixels, cut, floor, fma, round, table};
 
 /// Multiplies all values: 0 is black, 1 the image as it is.
 ///
@@ -18,11 +18,12 @@ pub fn adjust_brightness(image: &mut Image, factor: f64) {
 /// If the factor is negative.
 pub fn adjust_contrast(image: &mut Image, factor: f64) {
     assert!(factor >= 0.0, "a contrast factor is negative");
-    let sum: u64 = if image.channels == 1 {
-        image.data.iter().map(|&value| u64::from(value)).sum()
-    } else {
-        let gray = Gray::new();
-        image.colors().iter().map(|&pixel| u64::from(gray.level(pixel))).sum()
+    let sum: u64 = match image.pixels() {
+        Pixels::Gray(values) => values.iter().map(|&value| u64::from(value)).sum(),
+        Pixels::Color(pixels) => {
+            let gray = Gray::new();
+            pixels.iter().map(|&pixel| u64::from(gray.level(pixel))).sum()
+        }
     };
     let mean = sum as f32 / (image.size[0] * image.size[1]) as f32;
     image.look_up(&table(|value| blend(value, mean, factor)));
@@ -35,15 +36,13 @@ pub fn adjust_contrast(image: &mut Image, factor: f64) {
 /// If the factor is negative.
 pub fn adjust_saturation(image: &mut Image, factor: f64) {
     assert!(factor >= 0.0, "a saturation factor is negative");
-    if image.channels == 1 {
-        return;
-    }
+    let Pixels::Color(colors) = image.pixels() else { return };
     let gray = Gray::new();
     let (own, other) = (factor as f32, (1.0 - factor) as f32);
     let own: [f64; 256] = std::array::from_fn(|value| f64::from(value as f32 * own));
     let other: [f64; 256] = std::array::from_fn(|level| level as f64 * f64::from(other));
-    let mut blends = [[0.0; 3]; PIXELS];
-    for pixels in image.colors().chunks_mut(PIXELS) {
+    let mut blends = [[0.0; 3]; BLOCK];
+    for pixels in colors.chunks_mut(BLOCK) {
         for (pixel, blend) in pixels.iter().zip(&mut blends) {
             let other = other[usize::from(gray.level(*pixel))];
             *blend = pixel.map(|value| (own[usize::from(value)] + other) as f32);
@@ -63,11 +62,9 @@ fn blend(value: f32, other: f32, factor: f64) -> f32 {
 /// Gives all three channels the gray level of their pixel, 0.2989 red + 0.587 green + 0.114 blue,
 /// cut to a whole number. An image of one channel stays as it is.
 pub fn rgb_to_grayscale(image: &mut Image) {
-    if image.channels == 1 {
-        return;
-    }
+    let Pixels::Color(colors) = image.pixels() else { return };
     let gray = Gray::new();
-    for pixel in image.colors() {
+    for pixel in colors {
         *pixel = [gray.level(*pixel); 3];
     }
 }
@@ -99,7 +96,7 @@ impl Gray {
 }
 
 /// Pixels that are worked on at a time.
-const PIXELS: usize = 64;
+const BLOCK: usize = 64;
 
 /// Shifts the hue by a share of the full circle: 0 changes nothing, 0.5 and -0.5 give the
 /// complementary colors. An image of one channel stays as it is.
@@ -108,13 +105,11 @@ const PIXELS: usize = 64;
 /// If the factor is not between -0.5 and 0.5.
 pub fn adjust_hue(image: &mut Image, factor: f64) {
     assert!((-0.5..=0.5).contains(&factor), "a hue factor is not between -0.5 and 0.5");
-    if image.channels == 1 {
-        return;
-    }
+    let Pixels::Color(colors) = image.pixels() else { return };
     // Each channel by itself, so that the arithmetic runs on neighbours.
-    let mut planes = [[0.0f32; PIXELS]; 3];
-    let mut bytes = [[0u8; PIXELS]; 3];
-    for pixels in image.colors().chunks_mut(PIXELS) {
+    let mut planes = [[0.0f32; BLOCK]; 3];
+    let mut bytes = [[0u8; BLOCK]; 3];
+    for pixels in colors.chunks_mut(BLOCK) {
         let [reds, greens, blues] = &mut bytes;
         for (pixel, ((r, g), b)) in pixels.iter().zip(reds.iter_mut().zip(greens).zip(blues)) {
             [*r, *g, *b] = *pixel;

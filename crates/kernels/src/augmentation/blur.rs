@@ -1,6 +1,6 @@
 //! Means of neighbours: blurring, and sharpening by going away from them.
 
-use super::{Image, Scratch, byte, cut, fma, round};
+use super::{AugmentationScratch, Image, byte, cut, fma, round};
 
 /// Values that are summed in registers while taps pass.
 const BLOCK: usize = 32;
@@ -12,13 +12,18 @@ const BLOCK: usize = 32;
 ///
 /// # Panics
 /// If `kernel_size` is even or `sigma` is not above 0.
-pub fn gaussian_blur(image: &mut Image, kernel_size: usize, sigma: f64, scratch: &mut Scratch) {
+pub fn gaussian_blur(
+    image: &mut Image,
+    kernel_size: usize,
+    sigma: f64,
+    scratch: &mut AugmentationScratch,
+) {
     assert!(kernel_size % 2 == 1, "the size of a kernel is even");
     assert!(sigma > 0.0, "sigma is not above 0");
     let ([height, width], channels, stride) = (image.size, image.channels, image.stride());
     let reach = kernel_size / 2;
     scratch.copy(image);
-    let Scratch { bytes: source, row, weights, .. } = scratch;
+    let AugmentationScratch { bytes: source, row, weights, .. } = scratch;
     tabulate(weights, reach, sigma);
     row.clear();
     row.resize(stride + 2 * reach * channels, 0.0);
@@ -119,7 +124,7 @@ fn blur_along(weights: &[f32], row: &[f32], channels: usize, target: &mut [u8]) 
 ///
 /// # Panics
 /// If the factor is negative.
-pub fn adjust_sharpness(image: &mut Image, factor: f64, scratch: &mut Scratch) {
+pub fn adjust_sharpness(image: &mut Image, factor: f64, scratch: &mut AugmentationScratch) {
     assert!(factor >= 0.0, "a sharpness factor is negative");
     let ([height, width], channels, stride) = (image.size, image.channels, image.stride());
     if height <= 2 || width <= 2 {
@@ -127,7 +132,7 @@ pub fn adjust_sharpness(image: &mut Image, factor: f64, scratch: &mut Scratch) {
     }
     let away = (1.0 - factor) as f32;
     scratch.copy(image);
-    let Scratch { bytes: source, sums, .. } = scratch;
+    let AugmentationScratch { bytes: source, sums, .. } = scratch;
     sums.clear();
     sums.resize(stride, 0);
     let rows = source.windows(3 * stride).step_by(stride);

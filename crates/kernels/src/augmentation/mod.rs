@@ -1,4 +1,4 @@
-//! What data augmentation does to pictures: 8-bit images `[H, W, C]` of one channel or three.
+//! Augmentation operations on 8-bit images `[H, W, C]` of one channel or three.
 //!
 //! Each operation is the one of the same name in torchvision's `transforms.v2.functional` on a
 //! `uint8` tensor (version 0.29), with its formula and its roundings, so that a policy written for
@@ -33,7 +33,7 @@ pub use blur::{adjust_sharpness, gaussian_blur};
 pub use color::{
     adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, rgb_to_grayscale,
 };
-pub use erase::{Part, erase, gaussian_noise};
+pub use erase::{Rectangle, erase, gaussian_noise};
 pub use geometry::{Affine, affine, horizontal_flip, rotate, vertical_flip, warp};
 pub use sample::{Interpolation, Sampling};
 pub use tone::{autocontrast, equalize, invert, posterize, solarize};
@@ -83,9 +83,8 @@ impl<'a> Image<'a> {
         self.size[1] * self.channels
     }
 
-    /// The pixels of an image of three channels.
-    fn colors(&mut self) -> &mut [[u8; 3]] {
-        self.data.as_chunks_mut().0
+    fn pixels(&mut self) -> Pixels<'_> {
+        Pixels::new(self.data, self.channels)
     }
 
     /// Replaces each value by what a table says of it.
@@ -96,9 +95,36 @@ impl<'a> Image<'a> {
     }
 }
 
+/// Bytes of an image as pixels.
+enum Pixels<'a> {
+    /// Of one channel.
+    Gray(&'a mut [u8]),
+    /// Of three channels.
+    Color(&'a mut [[u8; 3]]),
+}
+
+impl<'a> Pixels<'a> {
+    /// Bytes of an image of so many channels.
+    #[inline(always)]
+    fn new(data: &'a mut [u8], channels: usize) -> Self {
+        match channels {
+            1 => Self::Gray(data),
+            3 => Self::Color(data.as_chunks_mut().0),
+            _ => unreachable!("an image has one channel or three, see `Image::new`"),
+        }
+    }
+
+    fn reverse(self) {
+        match self {
+            Self::Gray(pixels) => pixels.reverse(),
+            Self::Color(pixels) => pixels.reverse(),
+        }
+    }
+}
+
 /// Memory that operations work in, kept from one to the next.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct AugmentationScratch {
     /// The image before.
     bytes: Vec<u8>,
     /// The same with four bytes to a pixel and a border.
@@ -111,7 +137,7 @@ pub struct Scratch {
     weights: Vec<f32>,
 }
 
-impl Scratch {
+impl AugmentationScratch {
     /// The image as it is before an operation overwrites it.
     fn copy(&mut self, image: &Image) -> &[u8] {
         self.bytes.clear();

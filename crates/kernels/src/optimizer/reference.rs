@@ -1,4 +1,4 @@
-//! The update rules that define the result, an element at a time in double precision.
+//! The steps that define the result, an element at a time in double precision.
 
 use super::{Adam, Sgd};
 

@@ -1,4 +1,4 @@
-//! Update rules: a parameter and what is remembered of it, changed in place in one pass.
+//! Optimizer steps: a parameter and what is remembered of it, changed in place in one pass.
 //!
 //! Every element goes through the operations of the reference in `f32`, each rounded once, so the
 //! results are the same bits on every instruction set.

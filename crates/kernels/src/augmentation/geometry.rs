@@ -1,13 +1,13 @@
 //! Mirroring, and everything that moves pixels by an affine map.
 
-use super::sample::{Interpolation, Sampling, Source};
-use super::{Image, Scratch, fma};
+use super::sample::{BorderedImage, Interpolation, Sampling};
+use super::{AugmentationScratch, Image, Pixels, fma};
 
 /// Swaps left and right.
 pub fn horizontal_flip(image: &mut Image) {
     let (channels, stride) = (image.channels, image.stride());
     for row in image.data.chunks_exact_mut(stride) {
-        reverse(row, channels);
+        Pixels::new(row, channels).reverse();
     }
 }
 
@@ -17,15 +17,6 @@ pub fn vertical_flip(image: &mut Image) {
     let mut rows = image.data.chunks_exact_mut(stride);
     while let (Some(upper), Some(lower)) = (rows.next(), rows.next_back()) {
         upper.swap_with_slice(lower);
-    }
-}
-
-/// Reverses the order of pixels.
-fn reverse(pixels: &mut [u8], channels: usize) {
-    if channels == 1 {
-        pixels.reverse();
-    } else {
-        pixels.as_chunks_mut::<3>().0.reverse();
     }
 }
 
@@ -103,7 +94,12 @@ impl Affine {
 ///
 /// # Panics
 /// If the scale is not above 0.
-pub fn affine(image: &mut Image, map: &Affine, sampling: Sampling, scratch: &mut Scratch) {
+pub fn affine(
+    image: &mut Image,
+    map: &Affine,
+    sampling: Sampling,
+    scratch: &mut AugmentationScratch,
+) {
     assert!(map.scale > 0.0, "the scale is not above 0");
     let inverse = map.inverse(image.size);
     warp(image, inverse, sampling, scratch);
@@ -111,24 +107,29 @@ pub fn affine(image: &mut Image, map: &Affine, sampling: Sampling, scratch: &mut
 
 /// Turns the image about its middle by `angle` degrees, counterclockwise (as torchvision, whose
 /// `affine` turns the other way). The image keeps its size; corners that leave it are lost.
-pub fn rotate(image: &mut Image, angle: f64, sampling: Sampling, scratch: &mut Scratch) {
+pub fn rotate(
+    image: &mut Image,
+    angle: f64,
+    sampling: Sampling,
+    scratch: &mut AugmentationScratch,
+) {
     let angle = angle.rem_euclid(360.0);
     let square = image.size[0] == image.size[1];
-    if angle % 90.0 == 0.0 {
-        match (angle / 90.0) as u8 {
-            // A tiny negative angle is rounded up to the full turn.
-            0 | 4 => return,
-            2 => return reverse(image.data, image.channels),
-            quarters if square => return quarter(image, quarters == 1, scratch),
-            _ => {}
+    // A tiny negative angle is rounded up to the full turn.
+    let quarters = (angle % 90.0 == 0.0).then(|| (angle / 90.0) as u8 % 4);
+    match quarters {
+        Some(0) => {} // nothing moves
+        Some(2) => image.pixels().reverse(),
+        Some(quarters) if square => quarter(image, quarters == 1, scratch),
+        Some(_) | None => {
+            let inverse = Affine { angle: -angle, ..Affine::IDENTITY }.inverse(image.size);
+            warp(image, inverse, sampling, scratch);
         }
     }
-    let inverse = Affine { angle: -angle, ..Affine::IDENTITY }.inverse(image.size);
-    warp(image, inverse, sampling, scratch);
 }
 
 /// Turns a square image by a right angle.
-fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut Scratch) {
+fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut AugmentationScratch) {
     let (side, channels) = (image.size[0], image.channels);
     let source = scratch.copy(image);
     for (y, row) in image.data.chunks_exact_mut(side * channels).enumerate() {
@@ -145,7 +146,12 @@ fn quarter(image: &mut Image, counterclockwise: bool, scratch: &mut Scratch) {
 ///
 /// Coordinates are 32-bit floats. They take the way of `_affine_grid` and `grid_sample` in
 /// torchvision and PyTorch, through units in which the image reaches from -1 to 1.
-pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &mut Scratch) {
+pub fn warp(
+    image: &mut Image,
+    inverse: [f64; 6],
+    sampling: Sampling,
+    scratch: &mut AugmentationScratch,
+) {
     let [height, width] = image.size.map(|side| side as f32);
     let [a, b, c, d, e, f] = inverse.map(|x| x as f32);
     let [a, b, c] = [a, b, c].map(|x| x / (width * 0.5));
@@ -155,14 +161,14 @@ pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &
     let nearest = sampling.interpolation == Interpolation::Nearest;
     let border = if nearest { fill } else { [0; 3] };
     let mixed = sampling.fill.map(|[r, g, b]| [r, g, b, 0].map(f32::from));
-    let source = Source::new(image, border, &mut scratch.pixels);
-    let [mut across, mut down] = [[0.0; PIXELS]; 2];
-    let mut colors = [[0; 4]; PIXELS];
+    let source = BorderedImage::new(image, border, &mut scratch.pixels);
+    let [mut across, mut down] = [[0.0; BLOCK]; 2];
+    let mut colors = [[0; 4]; BLOCK];
     for (row, target) in image.data.chunks_exact_mut(stride).enumerate() {
         let y = row as f32 - (height - 1.0) * 0.5;
         let (from_x, from_y) = (b * y, e * y);
-        for (block, target) in target.chunks_mut(PIXELS * channels).enumerate() {
-            let first = (block * PIXELS) as f32 - (width - 1.0) * 0.5;
+        for (block, target) in target.chunks_mut(BLOCK * channels).enumerate() {
+            let first = (block * BLOCK) as f32 - (width - 1.0) * 0.5;
             for (i, (across, down)) in across.iter_mut().zip(&mut down).enumerate() {
                 let x = first + i as f32;
                 *across = fma(a * x + from_x + c + 1.0, width * 0.5, -0.5);
@@ -172,15 +178,18 @@ pub fn warp(image: &mut Image, inverse: [f64; 6], sampling: Sampling, scratch: &
                 *color =
                     if nearest { source.nearest(y, x) } else { source.around(y, x).color(mixed) };
             }
-            if channels == 1 {
-                target.iter_mut().zip(&colors).for_each(|(target, color)| *target = color[0]);
-            } else {
-                let pixels = target.as_chunks_mut().0.iter_mut();
-                pixels.zip(&colors).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
+            match Pixels::new(target, channels) {
+                Pixels::Gray(pixels) => {
+                    pixels.iter_mut().zip(&colors).for_each(|(pixel, color)| *pixel = color[0]);
+                }
+                Pixels::Color(pixels) => {
+                    let pairs = pixels.iter_mut().zip(&colors);
+                    pairs.for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
+                }
             }
         }
     }
 }
 
 /// Pixels whose places are computed together.
-const PIXELS: usize = 32;
+const BLOCK: usize = 32;

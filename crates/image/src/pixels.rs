@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tinderbox_kernels::Isa;
 pub use tinderbox_kernels::resize::{Area, Filter};
-use tinderbox_kernels::resize::{Resize, Scratch};
+use tinderbox_kernels::resize::{Resize, ResizeScratch};
 
 /// Pixels of one picture, `[H, W, C]`, 8 bits a channel, rows from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Pixels {
     #[must_use]
     pub fn resized(&self, area: Area, to: [usize; 2], filter: Filter) -> Self {
         thread_local! {
-            static SCRATCH: RefCell<Scratch> = RefCell::default();
+            static SCRATCH: RefCell<ResizeScratch> = RefCell::default();
         }
         let (from, channels) = ([self.height, self.width], self.channels);
         let mut data = vec![0; to[0] * to[1] * channels];

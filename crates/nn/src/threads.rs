@@ -3,7 +3,7 @@
 use crate::memory;
 use tinderbox_base::{Error, Result};
 
-use tinderbox_kernels::parallel::Pool;
+use tinderbox_kernels::parallel::ThreadPool;
 
 /// Runs `work` with `threads` compute threads: a pool for our kernels, and one for burn's operators,
 /// whose threads sleep while nobody calls them.
@@ -17,7 +17,7 @@ pub fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) ->
             .hint("try a smaller `--threads`")
     };
     let _ = memory::total(); // the allocator learns of its limits before it is needed
-    let kernels = Pool::new(threads).map_err(|cause| refused(&cause))?;
+    let kernels = ThreadPool::new(threads).map_err(|cause| refused(&cause))?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("compute-{i}"))

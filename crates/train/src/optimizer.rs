@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
-use tinderbox_kernels::update::{Adam, Sgd};
+use tinderbox_kernels::optimizer::{Adam, Sgd};
 
 use crate::recipe::OptimizerKind;
 use tinderbox_nn::ops::{self, Operation};

@@ -10,10 +10,10 @@ mod torchvision;
 
 use std::cell::RefCell;
 
-use tinderbox_kernels::photo::{
-    Affine, Image, Interpolation, Part, Sampling, Scratch, adjust_brightness, adjust_contrast,
-    adjust_hue, adjust_saturation, affine, erase, gaussian_blur, gaussian_noise, horizontal_flip,
-    rgb_to_grayscale, vertical_flip,
+use tinderbox_kernels::augmentation::{
+    Affine, AugmentationScratch, Image, Interpolation, Rectangle, Sampling, adjust_brightness,
+    adjust_contrast, adjust_hue, adjust_saturation, affine, erase, gaussian_blur, gaussian_noise,
+    horizontal_flip, rgb_to_grayscale, vertical_flip,
 };
 
 pub use mix::mix;
@@ -57,7 +57,7 @@ const BLUR: (f32, f32) = (0.1, 2.0);
 const BLUR_KERNEL: usize = 10;
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<AugmentationScratch> = RefCell::default();
 }
 
 /// An image as the operations take it.
@@ -87,7 +87,7 @@ pub fn augment(pixels: &Pixels, how: &Augmentation, to: &Preprocessing, at: Addr
 }
 
 /// What changes an image where it lies.
-fn vary(image: &mut Image<'_>, how: &Augmentation, at: Address, scratch: &mut Scratch) {
+fn vary(image: &mut Image<'_>, how: &Augmentation, at: Address, scratch: &mut AugmentationScratch) {
     let chance = |purpose, index, share: f64| at.draw(purpose).unit(index) < share as f32;
     if chance(Purpose::Flip, 0, how.flip) {
         horizontal_flip(image);
@@ -116,7 +116,7 @@ fn vary(image: &mut Image<'_>, how: &Augmentation, at: Address, scratch: &mut Sc
 }
 
 /// Rotation, scale and shear at once (torchvision's `RandomAffine`); what was outside is black.
-fn turn(image: &mut Image<'_>, how: &Augmentation, draw: Draw, scratch: &mut Scratch) {
+fn turn(image: &mut Image<'_>, how: &Augmentation, draw: Draw, scratch: &mut AugmentationScratch) {
     let within = |index, most: f64| f64::from(draw.between(index, -1.0, 1.0)) * most;
     let map = Affine {
         angle: within(0, how.rotate),
@@ -177,7 +177,7 @@ fn maybe_erase(image: &mut Pixels, share: f32, draw: Draw) {
         if h < height && w < width && h > 0 && w > 0 {
             let top = draw.below(first + 2, height - h + 1);
             let left = draw.below(first + 3, width - w + 1);
-            erase(&mut view(image), Part { top, left, height: h, width: w }, [0; 3]);
+            erase(&mut view(image), Rectangle { top, left, height: h, width: w }, [0; 3]);
             return;
         }
     }

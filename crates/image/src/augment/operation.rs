@@ -1,9 +1,9 @@
 //! The operations of policies, each at a level of strength.
 
-use tinderbox_kernels::photo::{
-    Affine, Image, Interpolation, Sampling, Scratch, adjust_brightness, adjust_contrast,
-    adjust_saturation, adjust_sharpness, affine, autocontrast, equalize, invert, posterize, rotate,
-    solarize,
+use tinderbox_kernels::augmentation::{
+    Affine, AugmentationScratch, Image, Interpolation, Sampling, adjust_brightness,
+    adjust_contrast, adjust_saturation, adjust_sharpness, affine, autocontrast, equalize, invert,
+    posterize, rotate, solarize,
 };
 
 /// What can be done to an image.
@@ -87,7 +87,7 @@ pub(super) fn operate(
     sign: f64,
     most: &Most,
     image: &mut Image<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut AugmentationScratch,
 ) {
     let near = Sampling { interpolation: Interpolation::Nearest, fill: None };
     let by = |most: f64| sign * level.between(0.0, most as f32);

@@ -1,7 +1,7 @@
 //! Policies of augmentation: which operations, how strong. All three are torchvision's.
 
 use tinderbox_base::draw::Draw;
-use tinderbox_kernels::photo::{Image, Scratch};
+use tinderbox_kernels::augmentation::{AugmentationScratch, Image};
 
 use super::operation::Operation::{
     self, AutoContrast, Brightness, Color, Contrast, Equalize, Identity, Posterize, Rotate,
@@ -37,7 +37,12 @@ const RAND_STEP: usize = 9;
 const RAND_OPERATIONS: u32 = 2;
 
 /// Does to an image what a policy draws.
-pub(super) fn apply(policy: Policy, image: &mut Image<'_>, draw: Draw, scratch: &mut Scratch) {
+pub(super) fn apply(
+    policy: Policy,
+    image: &mut Image<'_>,
+    draw: Draw,
+    scratch: &mut AugmentationScratch,
+) {
     let sign = |index| if draw.unit(index) < 0.5 { 1.0 } else { -1.0 };
     let most = Most::usual(image.size());
     match policy {
@@ -102,7 +107,7 @@ mod tests {
                     let mut data = before.clone();
                     let mut image = Image::new([height, width], channels, &mut data);
                     let draw = Draw::at(1, 0, position, Purpose::Policy);
-                    apply(policy, &mut image, draw, &mut Scratch::default());
+                    apply(policy, &mut image, draw, &mut AugmentationScratch::default());
                     changed += usize::from(data != before);
                 }
             }

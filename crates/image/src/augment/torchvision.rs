@@ -1,6 +1,6 @@
 //! Policies and mixing against torchvision: `scripts/make/torchvision-policy` says what the lines are.
 
-use tinderbox_kernels::photo::{Image, Scratch};
+use tinderbox_kernels::augmentation::{AugmentationScratch, Image};
 
 use super::mix::{cutmix, mixup};
 use super::operation::{Level, Most, Operation, operate};
@@ -62,7 +62,14 @@ fn the_operations_have_torchvisions_strengths() {
             "trivial" => Most::WIDE,
             _ => Most::usual([height, width]),
         };
-        operate(operation, Level { step, last }, sign, &most, &mut image, &mut Scratch::default());
+        operate(
+            operation,
+            Level { step, last },
+            sign,
+            &most,
+            &mut image,
+            &mut AugmentationScratch::default(),
+        );
         assert_eq!(data, hex(fields[6]), "{:?}", &fields[..6]);
     }
 }

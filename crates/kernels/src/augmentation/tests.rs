@@ -142,7 +142,7 @@ fn the_bytes_are_torchvisions() {
     assert_eq!(compare(include_str!("torchvision.tsv")), (104, 0));
 }
 
-/// `scripts/make/torchvision-photo --large` prints what this reads.
+/// `scripts/make/torchvision-operations --large` prints what this reads.
 #[test]
 #[ignore = "needs the file that TINDERBOX_PHOTO_TSV names"]
 #[allow(clippy::disallowed_methods)]

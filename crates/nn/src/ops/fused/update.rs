@@ -4,7 +4,7 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use tinderbox_kernels::Isa;
-use tinderbox_kernels::update::{self as kernel, Adam, Sgd};
+use tinderbox_kernels::optimizer::{self as kernel, Adam, Sgd};
 
 use super::tensor::{contiguous, formed, in_order};
 

@@ -4,7 +4,7 @@
 use std::fs;
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::data::{Reading};
+use tinderbox::data::Reading;
 use tinderbox_fuzz::LAB;
 
 fuzz_target!(

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::data::{Reading};
+use tinderbox::data::Reading;
 use tinderbox_fuzz::{LAB, two_parts};
 
 fuzz_target!(

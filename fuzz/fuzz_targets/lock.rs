@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use tinderbox::data::{Reading};
-use tinderbox::data::{Dataset, lock, open};
+use tinderbox::data::{Dataset, Reading, lock, open};
 use tinderbox_fuzz::LAB;
 
 static DATASET: LazyLock<Dataset> = LazyLock::new(|| {

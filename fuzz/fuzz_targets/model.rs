@@ -3,16 +3,13 @@
 #![no_main]
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use burn::tensor::Device;
 use libfuzzer_sys::fuzz_target;
-use tinderbox::image::{Augment, Augmentation};
-use tinderbox::train::{ClassWeights, Plan, Settings};
 use tinderbox::nn::io::{File, Tensor, encode};
-use tinderbox::train::{Package};
-use tinderbox::nn::{Network, Spec};
-use tinderbox::train::Saved;
+use tinderbox::nn::{Kernels, Network, Params, Spec};
+use tinderbox::train::{Learning, Optimizer, Package, Saved, Settings, learning};
 use tinderbox_fuzz::LAB;
 
 /// Texts, and shapes of tensors.
@@ -31,30 +28,18 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = package.network(&Device::flex());
     }
     if let Ok(saved) = Saved::new(file) {
-        let _ = saved.restore(&TRAINED.0, &TRAINED.1, &Device::flex());
+        let (network, learning) = &*TRAINED;
+        let params = Arc::new(Params::of(network));
+        let optimizer = Optimizer::new(learning.rule.clone(), params, Kernels::On);
+        let _ = saved.restore(network, optimizer, &learning.schedule, &Device::flex());
     }
 });
 
-/// The network of the seeds, and a plan for it.
-static TRAINED: LazyLock<(Network, Plan)> = LazyLock::new(|| {
+/// The network of the seeds, and how it learns.
+static TRAINED: LazyLock<(Network, Learning)> = LazyLock::new(|| {
     let (texts, _): Input =
         serde_json::from_str(include_str!("../seeds/model/checkpoint.json")).expect("an input");
-    let preprocessing = serde_json::from_str(&texts["preprocessing"]).expect("a preprocessing");
     let spec: Spec = serde_json::from_str(&texts["spec"]).expect("an architecture");
-    let plan = Plan {
-        settings: Settings::default(),
-        model: spec.name.clone(),
-        preprocessing,
-        augment: Augment::None,
-        augmentation: Augmentation::preset(Augment::None, false),
-        loader_threads: 1,
-        classes: vec!["red".to_owned(), "green".to_owned()],
-        balance: ClassWeights::None,
-        class_weights: vec![1.0; 2],
-        batch: 2,
-        micro_batch: 2,
-        steps_per_epoch: 4,
-        dataset_hash: "0".repeat(64),
-    };
-    (Network::new(&spec, 0, &Device::flex()).expect("a network"), plan)
+    let network = Network::new(&spec, 0, &Device::flex()).expect("a network");
+    (network, learning(&Settings::default(), [2, 2], 8))
 });

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
-use tinderbox::base::{Folders};
-use tinderbox::data::{Reading};
-use tinderbox::data::{Lock, Samples, load, lock, open};
-use tinderbox::image::{Want};
+use tinderbox::base::Folders;
+use tinderbox::data::{Lock, Reading, Samples, load, lock, open};
+use tinderbox::image::Want;
 
 /// The folder of this process; it stays, because libFuzzer ends the process without a word.
 pub static LAB: LazyLock<Lab> = LazyLock::new(Lab::new);

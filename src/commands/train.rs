@@ -325,7 +325,8 @@ struct Summary<'a> {
 /// One epoch of it.
 #[derive(Serialize)]
 struct Epoch {
-    epoch: usize,
+    #[serde(rename = "epoch")]
+    number: usize,
     train_loss: f64,
     val_loss: f64,
     val_top1: f64,
@@ -334,8 +335,8 @@ struct Epoch {
 
 impl Epoch {
     fn of(record: &EpochRecord) -> Self {
-        let EpochRecord { epoch, train_loss, val_loss, val_score: val_top1, lr } = *record;
-        Self { epoch, train_loss, val_loss, val_top1, lr }
+        let EpochRecord { epoch: number, train_loss, val_loss, val_score: val_top1, lr } = *record;
+        Self { number, train_loss, val_loss, val_top1, lr }
     }
 }
 

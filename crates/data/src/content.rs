@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tinderbox_base::digest;
 
 /// The first 16 bytes of BLAKE3.
+#[must_use]
 pub fn content(bytes: &[u8]) -> [u8; 16] {
     let mut content = [0; 16];
     content.copy_from_slice(&digest(bytes)[..16]);

@@ -36,6 +36,9 @@ pub fn logits<M: Model>(
     Ok(rows)
 }
 
+/// The predictions of a split in its order, and the samples that had to be replaced.
+pub type Judged<T> = (Vec<<T as Task>::Prediction>, Vec<BadSample>);
+
 /// What `model` (without autodiff) predicts for every sample of `split`, in its order, and the samples
 /// that had to be replaced. `goes_on` is asked before each batch, and while one is waited for every
 /// second with the seconds so far; none where it says no.
@@ -49,7 +52,7 @@ pub fn predict_split<M: Model, T: Task>(
     threads: usize,
     context: &Context,
     mut goes_on: impl FnMut(u64) -> bool,
-) -> Result<Option<(Vec<T::Prediction>, Vec<BadSample>)>> {
+) -> Result<Option<Judged<T>>> {
     let mut predictions = Vec::with_capacity(split.order.samples);
     let mut bad = Vec::new();
     let steps = split.order.steps_per_epoch();

@@ -126,6 +126,10 @@ impl Saved {
             return Err(Error::input("it is a model, not a checkpoint")
                 .hint("use the `checkpoint.safetensors` beside it"));
         }
+        if let Some(version) = file.metadata.get(VERSION).filter(|version| *version != CURRENT) {
+            return Err(Error::input(format!("it has format `{version}`; formats 1 and 2 are known"))
+                .hint("resume with the tinderbox that wrote it, or a newer one"));
+        }
         Ok(Self {
             state: read(&file, STATE)?,
             settings: read(&file, SETTINGS)?,

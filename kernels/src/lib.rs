@@ -7,8 +7,6 @@
 
 pub mod alloc;
 pub mod buffer;
-
-pub mod codec;
 pub mod conv;
 pub mod draw;
 pub mod dropout;

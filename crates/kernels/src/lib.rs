@@ -8,8 +8,6 @@
 pub mod alloc;
 pub mod augmentation;
 pub mod buffer;
-
-pub mod codec;
 pub mod conv;
 pub mod draw;
 pub mod dropout;

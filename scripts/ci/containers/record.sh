@@ -8,7 +8,7 @@ most_packed=11500000 # the layers as a registry keeps them, packed by gzip
 # One hash of all that decides the size besides our own code: every manifest with its features and
 # profiles, the lock file, the files that are embedded, and the flags of the build.
 inputs() {
-    git ls-files -z '*Cargo.toml' ':!fuzz' Cargo.lock assets 'datasets/*.bin' scripts/image/program |
+    git ls-files -z '*Cargo.toml' ':!fuzz' Cargo.lock assets 'crates/*/assets' scripts/image/program |
         xargs -0 sha256sum | sha256sum | cut -c 1-64
 }
 

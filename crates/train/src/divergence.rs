@@ -38,7 +38,7 @@ pub(super) fn divergence(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::ScheduleKind;
+    use crate::schedule::ScheduleKind;
     use crate::state::EpochRecord;
 
     #[test]

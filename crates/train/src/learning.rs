@@ -1,8 +1,18 @@
 //! How a network learns, decided.
 
 use crate::optimizer::Rule;
-use crate::recipe::OnDivergence;
 use crate::schedule::Schedule;
+use serde::{Deserialize, Serialize};
+
+/// What happens when the loss is not a finite number any more, or far above that of guessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDivergence {
+    /// The training stops.
+    Stop,
+    /// It goes back to the end of the last good epoch, with half the learning rate.
+    Rollback,
+}
 
 /// How a network learns.
 #[derive(Clone, Debug)]

@@ -32,21 +32,20 @@ mod training;
 pub use audit::audit_device;
 pub use bad::BadWatch;
 pub use job::{End, Job, Keeping, Outcome, Splits};
-pub use learning::Learning;
+pub use learning::{Learning, OnDivergence};
 pub use locate::{locate, locate_run};
-pub use optimizer::{Moments, Optimizer, Rule};
+pub use optimizer::{Moments, Optimizer, OptimizerKind, Rule};
 pub use package::{ModelCard, Package};
 pub use predictions::{logits, predict_split};
 pub use predictor::{Predictor, Ranked};
 pub use recipe::{
-    ClassWeights, Machine, Need, OnDivergence, OptimizerKind, Recipe, RunSpec, ScheduleKind,
-    Settings, TaskSpec, TrainSpec, check_batch, evaluation_loader, learning, open_split, resolve,
-    training_loader,
+    ClassWeights, Machine, Need, Recipe, RunSpec, Settings, TaskSpec, TrainSpec, check_batch,
+    evaluation_loader, learning, open_split, resolve, training_loader,
 };
 pub use rescue::Rescue;
 pub use run::train;
 pub use run_directory::RunDirectory;
-pub use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleKind};
 pub use snapshot::{Point, Saved, Snapshot};
 pub use state::{Bad, EpochRecord, State};
 pub use step::{StepAt, step};

@@ -8,9 +8,21 @@ use burn::tensor::{Gradients, Tensor};
 
 use tinderbox_kernels::optimizer::{Adam, Sgd};
 
-use crate::recipe::OptimizerKind;
+use serde::{Deserialize, Serialize};
 use tinderbox_nn::ops::{self, Operation};
 use tinderbox_nn::{Kernels, ParamInfo, Params};
+
+/// The update rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+    Adamw,
+    /// Adam (Kingma and Ba, 2015), weight decay added to the gradient.
+    Adam,
+    /// Stochastic gradient descent with momentum, as PyTorch has it.
+    Sgd,
+}
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;

@@ -1,6 +1,18 @@
 //! Learning-rate schedules: pure functions of the step.
 
-use crate::recipe::ScheduleKind;
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate goes after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Down to zero along half a cosine.
+    Cosine,
+    /// Divided by 10 at half and at three quarters of the epochs.
+    Step,
+    /// Not at all.
+    Constant,
+}
 
 /// How the learning rate goes over a training.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -127,8 +127,10 @@ impl Saved {
                 .hint("use the `checkpoint.safetensors` beside it"));
         }
         if let Some(version) = file.metadata.get(VERSION).filter(|version| *version != CURRENT) {
-            return Err(Error::input(format!("it has format `{version}`; formats 1 and 2 are known"))
-                .hint("resume with the tinderbox that wrote it, or a newer one"));
+            return Err(Error::input(format!(
+                "it has format `{version}`; formats 1 and 2 are known"
+            ))
+            .hint("resume with the tinderbox that wrote it, or a newer one"));
         }
         Ok(Self {
             state: read(&file, STATE)?,

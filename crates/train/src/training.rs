@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE};
 use crate::job::Job;
+use crate::learning::OnDivergence;
 use crate::optimizer::Optimizer;
-use crate::recipe::OnDivergence;
 use crate::schedule::Schedule;
 use crate::snapshot::{Point, Saved, Snapshot};
 use crate::state::State;

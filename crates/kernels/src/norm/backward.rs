@@ -1,58 +1,11 @@
 //! The way back through `z = activation(normalised(x) * gamma + beta + add)` in training.
 
-use super::gate::{AllPass, ByInput, ByOutput, Gate, MatrixPlace, Rule};
+use super::gate::{AllPass, Backward, ByInput, ByOutput, Gate, MatrixPlace, Rule};
 use super::statistics::total;
 use crate::Isa;
-use crate::conv::Activation;
 use crate::parallel::{Shared, for_each, with_scratch};
 use crate::rows::{Rows, load, padded, store};
 use crate::simd::{Kernel, LANES, Simd};
-
-/// What [`backward`] reads.
-#[derive(Clone, Copy)]
-pub struct Backward<'a> {
-    /// What was normalised, `[R, C]`.
-    pub x: &'a [f32],
-    /// What the activation answered, `[R, C]`. Without it, that is computed again from `x`, which is
-    /// right where nothing was added.
-    pub z: Option<&'a [f32]>,
-    /// What [`super::apply`] multiplied by and added, each `[C]`.
-    pub scale: &'a [f32],
-    /// See `scale`.
-    pub shift: &'a [f32],
-    /// The activation.
-    pub activation: Activation,
-    /// Mean of each channel of `x`, `[C]`.
-    pub mean: &'a [f32],
-    /// `1 / sqrt(variance + epsilon)`, `[C]`.
-    pub inv_std: &'a [f32],
-    /// The learned scale, `[C]`.
-    pub gamma: &'a [f32],
-}
-
-impl Backward<'_> {
-    /// The same for the floats of `range`, which are whole rows.
-    fn part(&self, range: std::ops::Range<usize>) -> Self {
-        Self { x: &self.x[range.clone()], z: self.z.map(|z| &z[range]), ..*self }
-    }
-
-    /// Whether the gradient at place `i` passes the activation.
-    pub(super) fn passes(&self, i: usize) -> bool {
-        let c = i % self.scale.len();
-        let input = || self.x[i].mul_add(self.scale[c], self.shift[c]);
-        self.activation.passes(self.z.map_or_else(input, |z| z[i]))
-    }
-}
-
-impl<'a> Backward<'a> {
-    fn rule(&self) -> Rule<'a> {
-        match (self.activation, self.z) {
-            (Activation::None, _) => Rule::AllPass,
-            (_, Some(z)) => Rule::ByOutput(z),
-            (_, None) => Rule::ByInput,
-        }
-    }
-}
 
 /// From the gradient `dz` `[R, C]` of the output, the gradients of `x`, `gamma` and `beta`, and of
 /// what was added before the activation.

@@ -1,10 +1,58 @@
 //! Which gradients pass the activation on the way back: a type for each rule, so that loops over
 //! floats have no branch.
 
-use super::Backward;
+use std::ops::Range;
+
 use super::pointwise::passed;
+use crate::conv::Activation;
 use crate::rows::load;
 use crate::simd::Simd;
+
+/// What [`super::backward()`] reads.
+#[derive(Clone, Copy)]
+pub struct Backward<'a> {
+    /// What was normalised, `[R, C]`.
+    pub x: &'a [f32],
+    /// What the activation answered, `[R, C]`. Without it, that is computed again from `x`, which is
+    /// right where nothing was added.
+    pub z: Option<&'a [f32]>,
+    /// What [`super::apply`] multiplied by and added, each `[C]`.
+    pub scale: &'a [f32],
+    /// See `scale`.
+    pub shift: &'a [f32],
+    /// The activation.
+    pub activation: Activation,
+    /// Mean of each channel of `x`, `[C]`.
+    pub mean: &'a [f32],
+    /// `1 / sqrt(variance + epsilon)`, `[C]`.
+    pub inv_std: &'a [f32],
+    /// The learned scale, `[C]`.
+    pub gamma: &'a [f32],
+}
+
+impl Backward<'_> {
+    /// The same for the floats of `range`, which are whole rows.
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
+        Self { x: &self.x[range.clone()], z: self.z.map(|z| &z[range]), ..*self }
+    }
+
+    /// Whether the gradient at place `i` passes the activation.
+    pub(super) fn passes(&self, i: usize) -> bool {
+        let c = i % self.scale.len();
+        let input = || self.x[i].mul_add(self.scale[c], self.shift[c]);
+        self.activation.passes(self.z.map_or_else(input, |z| z[i]))
+    }
+}
+
+impl<'a> Backward<'a> {
+    pub(super) fn rule(&self) -> Rule<'a> {
+        match (self.activation, self.z) {
+            (Activation::None, _) => Rule::AllPass,
+            (_, Some(z)) => Rule::ByOutput(z),
+            (_, None) => Rule::ByInput,
+        }
+    }
+}
 
 /// The rule of a backward pass.
 pub(super) enum Rule<'a> {

@@ -14,6 +14,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{Backward, backward};
+pub use backward::backward;
+pub use gate::Backward;
 pub use pointwise::{Apply, add_assign, apply, bias_act, mask};
 pub use statistics::{statistics, sum_rows};

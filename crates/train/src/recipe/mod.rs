@@ -19,4 +19,4 @@ pub use run_spec::RunSpec;
 pub use settings::Settings;
 pub use splits::open_split;
 pub use task_spec::{ClassWeights, TaskSpec};
-pub use train_spec::{OnDivergence, OptimizerKind, ScheduleKind, TrainSpec};
+pub use train_spec::TrainSpec;

@@ -5,7 +5,6 @@ use tinderbox_base::settings::{Amount, Effect};
 use tinderbox_image::{Augment, Augmentation};
 use toml::Table;
 
-use super::resolve::extremes;
 use super::{ClassWeights, Settings};
 use crate::learning::Learning;
 use crate::package::ModelCard;
@@ -83,4 +82,11 @@ impl Recipe {
         }
         Ok(table)
     }
+}
+
+/// The classes with the fewest and with the most images, of those that have any.
+pub(super) fn extremes(counts: &[usize]) -> Option<[usize; 2]> {
+    let held = || (0..counts.len()).filter(|&class| counts[class] > 0);
+    let (least, most) = (held().min_by_key(|&c| counts[c])?, held().max_by_key(|&c| counts[c])?);
+    Some([least, most])
 }

@@ -11,7 +11,7 @@ use tinderbox_image::{Augment, Augmentation, Preprocessing, Want};
 use tinderbox_nn::check_name;
 
 use super::batch_size::{Machine, Need, check_batch};
-use super::recipe::Recipe;
+use super::recipe::{Recipe, extremes};
 use super::{ClassWeights, Settings, TrainSpec};
 use crate::learning::Learning;
 use crate::optimizer::Rule;
@@ -204,13 +204,6 @@ fn balance(asked: ClassWeights, counts: &[usize]) -> ClassWeights {
         ClassWeights::Auto => ClassWeights::Sampled,
         asked => asked,
     }
-}
-
-/// The classes with the fewest and with the most images, of those that have any.
-pub(super) fn extremes(counts: &[usize]) -> Option<[usize; 2]> {
-    let held = || (0..counts.len()).filter(|&class| counts[class] > 0);
-    let (least, most) = (held().min_by_key(|&c| counts[c])?, held().max_by_key(|&c| counts[c])?);
-    Some([least, most])
 }
 
 /// The weight of each class in the loss; balanced weights are 1 on average over the samples.

@@ -1,9 +1,11 @@
 //! How a network learns: architecture, optimizer, schedule.
 
-use serde::{Deserialize, Serialize};
-
 use tinderbox_base::settings;
 use tinderbox_base::settings::Amount;
+
+use crate::learning::OnDivergence;
+use crate::optimizer::OptimizerKind;
+use crate::schedule::ScheduleKind;
 
 settings! {
     /// The settings of learning. What is `None` is decided by the data; see [`crate::Plan`].
@@ -79,40 +81,6 @@ settings! {
             effect = Result)]
         pub seed: u64 = 0,
     }
-}
-
-/// The update rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
-    Adamw,
-    /// Adam (Kingma and Ba, 2015), weight decay added to the gradient.
-    Adam,
-    /// Stochastic gradient descent with momentum, as PyTorch has it.
-    Sgd,
-}
-
-/// How the learning rate goes after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScheduleKind {
-    /// Down to zero along half a cosine.
-    Cosine,
-    /// Divided by 10 at half and at three quarters of the epochs.
-    Step,
-    /// Not at all.
-    Constant,
-}
-
-/// What happens when the loss is not a finite number any more, or far above that of guessing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnDivergence {
-    /// The training stops.
-    Stop,
-    /// It goes back to the end of the last good epoch, with half the learning rate.
-    Rollback,
 }
 
 impl TrainSpec {

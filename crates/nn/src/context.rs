@@ -89,3 +89,62 @@ impl Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use burn::module::{Module, ModuleVisitor, Param};
+    use burn::tensor::{Gradients, Tensor, TensorData};
+    use tinderbox_base::draw::{Draw, Purpose};
+
+    use super::*;
+    use crate::{ForwardContext, Model, Network, spec, values};
+
+    const INPUT: [usize; 3] = [3, 32, 32];
+
+    struct Collect<'a>(&'a Gradients, Vec<f32>);
+
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = param.val().grad(self.0);
+            self.1.extend(gradient.into_iter().flat_map(|gradient| values(gradient).unwrap()));
+        }
+    }
+
+    /// The gradients of one training step of a network.
+    fn gradients(kernels: Kernels) -> Vec<f32> {
+        let context = Context::cpu().with_kernels(kernels);
+        let network =
+            spec("cnn", INPUT, 4).and_then(|spec| Network::new(&spec, 0, context.device()));
+        let network = network.unwrap().train();
+        let draw = Draw::at(1, 0, 0, Purpose::Synthetic);
+        let images =
+            (0..2 * INPUT.iter().product::<usize>() as u32).map(|i| draw.normal(i)).collect();
+        let [c, h, w] = INPUT;
+        let images =
+            Tensor::from_data(TensorData::new::<f32, _>(images, [2, c, h, w]), &context.autodiff());
+        let scores = network.forward(images, &ForwardContext::training(&context, 0, 0));
+        let gradients = (scores.clone() * scores).sum().backward();
+        let mut collect = Collect(&gradients, Vec::new());
+        network.visit(&mut collect);
+        collect.1
+    }
+
+    #[test]
+    fn contexts_with_other_kernels_compute_side_by_side() {
+        let kinds = [Kernels::On, Kernels::Direct, Kernels::Off];
+        let alone = kinds.map(gradients);
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert_ne!(alone[a], alone[b], "{:?} and {:?} round alike", kinds[a], kinds[b]);
+        }
+        for _ in 0..3 {
+            let together = thread::scope(|scope| {
+                kinds
+                    .map(|kind| scope.spawn(move || gradients(kind)))
+                    .map(|one| one.join().unwrap())
+            });
+            assert_eq!(together, alone);
+        }
+    }
+}

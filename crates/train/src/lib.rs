@@ -7,6 +7,8 @@ mod bad;
 mod checkpoint;
 mod divergence;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod gradients;
 mod job;
 mod learning;

@@ -14,7 +14,7 @@ use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use tinderbox::base::{Folders, Result, Silent};
 use tinderbox::data::{Lock, Split, load};
-use tinderbox::image::Want;
+use tinderbox::image::DecodeSize;
 use tinderbox::nn::{Activation, Context, ForwardContext, Layer, Model, Tail, block};
 use tinderbox::train::{
     Job, Machine, Package, Predictor, Settings, Task, evaluation_loader, open_split, predict_split,
@@ -79,7 +79,7 @@ fn main() -> Result<()> {
     let fresh = Custom::new(classes, context.device());
     let predictor = Predictor::with(fresh, Package::read(&file)?, &context)?;
     let sample = &data.split(Split::Test)[0];
-    let picture = load(sample, Want::input(how)).map_err(tinderbox::base::Error::input)?;
+    let picture = load(sample, DecodeSize::input(how)).map_err(tinderbox::base::Error::input)?;
     let first = predictor.rank(&[&predictor.prepare(&picture)])?[0][0];
     eprintln!("{} is `{}`", sample.key, data.classes[first.class]);
     tinderbox::base::files::remove(Path::new(&file))

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 use tinderbox::base::Folders;
 use tinderbox::data::{Lock, Reading, Samples, load, lock, open};
-use tinderbox::image::Want;
+use tinderbox::image::DecodeSize;
 
 /// The folder of this process; it stays, because libFuzzer ends the process without a word.
 pub static LAB: LazyLock<Lab> = LazyLock::new(Lab::new);
@@ -57,7 +57,7 @@ impl Lab {
         let classes = dataset.classes.len();
         assert!(dataset.samples().all(|sample| sample.label.stratum(classes) < classes));
         for sample in dataset.samples().take(3) {
-            let _ = load(sample, Want::all(3));
+            let _ = load(sample, DecodeSize::all(3));
         }
         let samples = dataset.splits.clone().map(|split| Samples::new(split, classes));
         let text = Lock::of(&dataset).text(&dataset, &samples, None);

@@ -22,10 +22,10 @@ pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
     #[command(subcommand)]
-    pub(super) verb: Verb,
+    pub(super) command: Command,
 }
 
-/// Flags of every verb.
+/// Flags of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
@@ -60,7 +60,7 @@ impl Global {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum Command {
     /// Train a model
     Train(TrainArgs),
     /// Prove that a killed and resumed training ends with the same bits
@@ -72,14 +72,14 @@ pub(super) enum Verb {
     /// List, check, show, measure and fetch data sets
     Datasets {
         #[command(subcommand)]
-        verb: DatasetsVerb,
+        command: DatasetsCommand,
     },
     /// List the networks, or show the layers, parameters and operations of one
     Models(ModelsArgs),
     /// List and show trained runs
     Runs {
         #[command(subcommand)]
-        verb: RunsVerb,
+        command: RunsCommand,
     },
     /// List CPU and GPUs, and which one `auto` chooses
     Devices,
@@ -104,7 +104,7 @@ pub(super) struct VerifyArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum DatasetsVerb {
+pub(super) enum DatasetsCommand {
     /// List the data sets in the datasets folder and the one inside the program
     List,
     /// Decode every image; find broken files, copies, and pictures in two splits
@@ -141,7 +141,7 @@ pub(super) struct FetchArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum RunsVerb {
+pub(super) enum RunsCommand {
     /// List all runs with their scores
     List,
     /// Show one run: model, classes, scores, settings

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::commands;
 use crate::commands::Invocation;
-use args::{Cli, DatasetsVerb, RunsVerb, Verb};
+use args::{Cli, Command, DatasetsCommand, RunsCommand};
 use tinderbox_base::Error;
 use tinderbox_base::Folders;
 use tinderbox_base::signals::end_at_once;
@@ -67,33 +67,37 @@ fn run(cli: Cli) -> Result<(), Error> {
         verbosity: global.verbosity(),
         json: global.json,
     };
-    match cli.verb {
-        Verb::Train(args) => commands::train::run(&invocation, args.into()),
-        Verb::VerifyResume(args) => {
+    match cli.command {
+        Command::Train(args) => commands::train::run(&invocation, args.into()),
+        Command::VerifyResume(args) => {
             commands::verify_resume::run(&invocation, args.train.into(), args.steps as usize)
         }
-        Verb::Evaluate(args) => commands::evaluate::run(&invocation, &args.into()),
-        Verb::Predict(args) => commands::predict::run(&invocation, &args.into()),
-        Verb::Datasets { verb: DatasetsVerb::List } => commands::datasets::list(&invocation),
-        Verb::Datasets { verb: DatasetsVerb::Check(args) } => {
+        Command::Evaluate(args) => commands::evaluate::run(&invocation, &args.into()),
+        Command::Predict(args) => commands::predict::run(&invocation, &args.into()),
+        Command::Datasets { command: DatasetsCommand::List } => {
+            commands::datasets::list(&invocation)
+        }
+        Command::Datasets { command: DatasetsCommand::Check(args) } => {
             commands::check::run(&invocation, &args.into())
         }
-        Verb::Datasets { verb: DatasetsVerb::Show(args) } => {
+        Command::Datasets { command: DatasetsCommand::Show(args) } => {
             commands::show::run(&invocation, args.into())
         }
-        Verb::Datasets { verb: DatasetsVerb::Speed(args) } => {
+        Command::Datasets { command: DatasetsCommand::Speed(args) } => {
             commands::speed::run(&invocation, args.into())
         }
-        Verb::Datasets { verb: DatasetsVerb::Fetch(args) } => {
+        Command::Datasets { command: DatasetsCommand::Fetch(args) } => {
             commands::fetch::run(&invocation, &args.into())
         }
-        Verb::Models(args) => commands::models::run(&invocation, &args.into()),
-        Verb::Runs { verb: RunsVerb::List } => commands::runs::list(&invocation),
-        Verb::Runs { verb: RunsVerb::Show { run } } => commands::runs::show(&invocation, &run),
-        Verb::Devices => commands::devices::run(&invocation),
-        Verb::Doctor => commands::doctor::run(&invocation),
-        Verb::Bench(args) => commands::bench::run(&invocation, args.into()),
-        Verb::Completions { shell } => {
+        Command::Models(args) => commands::models::run(&invocation, &args.into()),
+        Command::Runs { command: RunsCommand::List } => commands::runs::list(&invocation),
+        Command::Runs { command: RunsCommand::Show { run } } => {
+            commands::runs::show(&invocation, &run)
+        }
+        Command::Devices => commands::devices::run(&invocation),
+        Command::Doctor => commands::doctor::run(&invocation),
+        Command::Bench(args) => commands::bench::run(&invocation, args.into()),
+        Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
                 &mut Cli::command(),

@@ -1,4 +1,4 @@
-//! Settings of `train` that other verbs take too: the same flags, help and environment variables.
+//! Settings of `train` that other commands take too: the same flags, help and environment variables.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use toml::Table;
@@ -8,7 +8,7 @@ use tinderbox_base::settings::{Setting, Spec};
 use tinderbox_data::DataSpec;
 use tinderbox_train::RunSpec;
 
-/// Which settings of a spec are flags of a verb.
+/// Which settings of a spec are flags of a command.
 pub(super) trait Shared {
     /// The spec that has them.
     type Spec: Spec;
@@ -48,7 +48,7 @@ impl Shared for ComputeFlags {
     const NAMES: &'static [&'static str] = &["device", "kernels", "threads"];
 }
 
-/// A spec with the values of some flags, for `#[command(flatten)]`. Ranges are checked by the verb.
+/// A spec with the values of some flags, for `#[command(flatten)]`. Ranges are checked by the command.
 #[derive(Clone, Debug)]
 pub(super) struct SharedArgs<S: Shared>(pub(super) S::Spec);
 

@@ -12,7 +12,7 @@ use tinderbox_base::units::{percent, plural, printable, thousands};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data as data;
 use tinderbox_data::{DataSpec, Dataset, Findings, Sample, Split, inspect, load};
-use tinderbox_image::{Want, thumbnail};
+use tinderbox_image::{DecodeSize, thumbnail};
 use tinderbox_report as report;
 use tinderbox_report::Pair;
 
@@ -53,7 +53,7 @@ pub fn run(invocation: &Invocation, options: &Options) -> Result<()> {
     let samples: Vec<&Sample> = dataset.samples().collect();
     let lines = lines(&dataset, &samples, &findings, options.data.max_bad);
     let picture = draw(invocation, &dataset, &samples, &findings)?;
-    let kept = data::keep_together(&invocation.folders, &dataset, &samples, &findings);
+    let kept = data::keep_groups(&invocation.folders, &dataset, &samples, &findings);
     if invocation.json {
         print_json(&object(&dataset, &samples, &findings, picture.as_ref()))?;
     } else {
@@ -171,7 +171,7 @@ fn left_out(dataset: &Dataset) -> impl Iterator<Item = Line> {
 fn repeats(found: &Findings, name: impl Fn(usize) -> String) -> [Line; 2] {
     let copies =
         |copies: &Vec<usize>| copies.iter().map(|&copy| name(copy)).collect::<Vec<_>>().join(" = ");
-    let (surplus, pairs) = (found.surplus(), found.twins.len());
+    let (surplus, pairs) = (found.surplus(), found.near_duplicates.len());
     [
         Line {
             fails: false,
@@ -188,9 +188,9 @@ fn repeats(found: &Findings, name: impl Fn(usize) -> String) -> [Line; 2] {
                 plural(pairs, "pair of images is", "pairs of images are")
             ),
             examples: found
-                .twins
+                .near_duplicates
                 .iter()
-                .map(|twins| format!("{} and {}", name(twins.first), name(twins.second)))
+                .map(|pair| format!("{} and {}", name(pair.first), name(pair.second)))
                 .collect(),
         },
     ]
@@ -278,27 +278,27 @@ fn object(
         "copies": found.copies.iter().map(|copies| {
             copies.iter().map(|&copy| one(copy)).collect::<Vec<_>>()
         }).collect::<Vec<_>>(),
-        "twins": found.twins.iter().map(|twins| json!({
-            "samples": [one(twins.first), one(twins.second)], "difference": twins.difference,
+        "twins": found.near_duplicates.iter().map(|pair| json!({
+            "samples": [one(pair.first), one(pair.second)], "difference": pair.difference,
         })).collect::<Vec<_>>(),
         "picture": picture,
     })
 }
 
-/// Draws the pairs that matter most: leaks, then wrong labels, then twins, the most alike first.
+/// Draws the pairs that matter most: leaks, then wrong labels, then near duplicates, the most alike first.
 fn draw(
     invocation: &Invocation,
     dataset: &Dataset,
     samples: &[&Sample],
     found: &Findings,
 ) -> Result<Option<PathBuf>> {
-    let mut twins = found.twins.clone();
-    twins.sort_by(|a, b| a.difference.total_cmp(&b.difference));
+    let mut near_duplicates = found.near_duplicates.clone();
+    near_duplicates.sort_by(|a, b| a.difference.total_cmp(&b.difference));
     let leaks = found.leaks.iter().map(|pair| (*pair, "in two splits"));
     let conflicts = found.conflicts.iter().map(|pair| (*pair, "two labels"));
-    let twins = twins.iter().map(|t| ([t.first, t.second], "nearly the same"));
+    let near_duplicates = near_duplicates.iter().map(|t| ([t.first, t.second], "nearly the same"));
     let mut chosen: Vec<([usize; 2], &str)> = Vec::new();
-    for (pair, why) in leaks.chain(conflicts).chain(twins) {
+    for (pair, why) in leaks.chain(conflicts).chain(near_duplicates) {
         if chosen.len() < PAIRS && chosen.iter().all(|(other, _)| *other != pair) {
             chosen.push((pair, why));
         }
@@ -308,7 +308,7 @@ fn draw(
     }
     let mut pairs = Vec::new();
     for (pair, why) in chosen {
-        let both = pair.map(|i| load(samples[i], Want { channels: 3, least: [SIDE; 2] }));
+        let both = pair.map(|i| load(samples[i], DecodeSize { channels: 3, least: [SIDE; 2] }));
         if let [Ok(left), Ok(right)] = both {
             let images = [left, right].map(|image| thumbnail(&image, SIDE));
             let names = pair.map(|i| name(dataset, samples, i));

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tinderbox_base::draw::{Purpose, permutation};
 use tinderbox_base::{Result, files};
-use tinderbox_data::Work;
-use tinderbox_image::{Want, prepare};
+use tinderbox_data::LoaderSpec;
+use tinderbox_image::{DecodeSize, prepare};
 use tinderbox_report as report;
 use tinderbox_report::{EpochPoint, Guess};
 use tinderbox_train::EpochRecord;
@@ -19,7 +19,7 @@ pub const FILES: [&str; 5] =
 const SHOWN: usize = 40;
 
 /// Draws what the network is fed at the first step.
-pub fn batch(folder: &Path, train: &Work, classes: &[String]) -> Result<()> {
+pub fn batch(folder: &Path, train: &LoaderSpec, classes: &[String]) -> Result<()> {
     let mut few = train.clone();
     few.order.batch = few.order.batch.min(SHOWN);
     let (images, batch) = few.first_batch()?;
@@ -30,7 +30,7 @@ pub fn batch(folder: &Path, train: &Work, classes: &[String]) -> Result<()> {
 /// Draws what is known after the loop. `predictions` are those for `shown`, in its order.
 pub fn after(
     folder: &Path,
-    shown: &Work,
+    shown: &LoaderSpec,
     predictions: &[Prediction],
     classes: &[String],
     history: &[EpochRecord],
@@ -55,10 +55,13 @@ pub fn after(
     Ok(())
 }
 
-fn guesses(shown: &Work, predictions: &[Prediction], which: &[usize]) -> Result<Vec<Guess>> {
+fn guesses(shown: &LoaderSpec, predictions: &[Prediction], which: &[usize]) -> Result<Vec<Guess>> {
     let guess = |&i: &usize| {
-        let (pixels, _) =
-            shown.samples.load(i as u32, Want::input(&shown.preprocessing), &mut Vec::new())?;
+        let (pixels, _) = shown.samples.load(
+            i as u32,
+            DecodeSize::input(&shown.preprocessing),
+            &mut Vec::new(),
+        )?;
         let Prediction { truth, predicted, confidence, loss, .. } = predictions[i];
         Ok(Guess {
             pixels: prepare(&pixels, &shown.preprocessing),

@@ -13,7 +13,7 @@ use tinderbox_base::units::{list, percent, plural};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data::images_below;
 use tinderbox_image::Pixels;
-use tinderbox_image::{IMAGE_EXTENSIONS, Want, decode, read_file, thumbnail};
+use tinderbox_image::{DecodeSize, IMAGE_EXTENSIONS, decode, read_file, thumbnail};
 use tinderbox_nn::threads::with_threads;
 use tinderbox_report as report;
 use tinderbox_report::Guess;
@@ -114,7 +114,7 @@ fn answer_all(
         let read: Vec<std::result::Result<(Pixels, Option<Pixels>), String>> = chunk
             .par_iter()
             .map(|path| {
-                let picture = read_picture(path, predictor.want())?;
+                let picture = read_picture(path, predictor.decode_size())?;
                 Ok((predictor.prepare(&picture), keep.then(|| thumbnail(&picture, THUMBNAIL))))
             })
             .collect();
@@ -149,7 +149,7 @@ fn tile(pixels: Pixels, path: &str, first: Ranked) -> Guess {
     }
 }
 
-fn read_picture(path: &Path, want: Want) -> std::result::Result<Pixels, String> {
+fn read_picture(path: &Path, want: DecodeSize) -> std::result::Result<Pixels, String> {
     if path != Path::new(STDIN) {
         return decode(&read_file(path)?, want);
     }

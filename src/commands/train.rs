@@ -23,7 +23,7 @@ use tinderbox_base::settings::Given;
 use tinderbox_base::units::{bytes, duration, percent, plural, thousands};
 use tinderbox_base::{Error, Result};
 use tinderbox_base::{Event, Events};
-use tinderbox_data::{Dataset, Lock, Samples, Split, Work, is_there};
+use tinderbox_data::{Dataset, LoaderSpec, Lock, Samples, Split, is_there};
 use tinderbox_nn::device::DeviceId;
 use tinderbox_nn::threads::with_threads;
 use tinderbox_nn::{Context, Network, check, device, memory, spec};
@@ -44,13 +44,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// The settings, for a `verb` that trains no run.
+    /// The settings, for a `command` that trains no run.
     ///
     /// # Errors
     /// If it names a run to go on, or a setting cannot be used.
-    pub(super) fn settings(self, verb: &str) -> Result<Resolved> {
+    pub(super) fn settings(self, command: &str) -> Result<Resolved> {
         if self.resume.is_some() {
-            return Err(Error::usage(format!("`{verb}` has no use for `--resume`"))
+            return Err(Error::usage(format!("`{command}` has no use for `--resume`"))
                 .hint("give a data set and settings, as to `train`"));
         }
         resolve(self.config.as_deref(), self.given)
@@ -101,9 +101,9 @@ pub struct Session<'a> {
     /// What there is to say about the data.
     pub(super) notes: Vec<String>,
     pub(super) recipe: Recipe,
-    pub(super) train: Work,
-    pub(super) val: Work,
-    pub(super) test: Work,
+    pub(super) train: LoaderSpec,
+    pub(super) val: LoaderSpec,
+    pub(super) test: LoaderSpec,
 }
 
 impl<'a> Session<'a> {

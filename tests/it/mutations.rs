@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use image::{DynamicImage, GrayImage};
 use tinderbox::base::Folders;
 use tinderbox::data::Reading;
-use tinderbox::data::{Lock, Samples, add_missing_splits, apply_together, inspect, lock, open};
-use tinderbox::image::{Want, decode};
+use tinderbox::data::{
+    Lock, Samples, add_missing_splits, apply_stored_groups, inspect, lock, open,
+};
+use tinderbox::image::{DecodeSize, decode};
 use turbojpeg::Subsamp;
 
 use crate::draw::{COLOURS, draw, encode, gzip, idx, jpeg, picture, tree};
@@ -98,10 +100,10 @@ fn a_damaged_image_is_an_error_or_a_picture_within_its_bounds() {
     let mut random = 11;
     let mut errors = 0;
     for (kind, whole) in originals() {
-        assert!(decode(&whole, Want::all(3)).is_ok(), "{kind}");
+        assert!(decode(&whole, DecodeSize::all(3)).is_ok(), "{kind}");
         for number in 0..each {
             let bytes = damaged(&whole, &mut random);
-            for want in [Want::all(3), Want { channels: 1, least: [8, 8] }] {
+            for want in [DecodeSize::all(3), DecodeSize { channels: 1, least: [8, 8] }] {
                 let clock = Instant::now();
                 let (result, held) = peak(|| decode(&bytes, want));
                 assert!(held <= MOST_MEMORY, "{kind} {number}: {held} bytes");
@@ -123,7 +125,7 @@ fn a_damaged_image_is_an_error_or_a_picture_within_its_bounds() {
 fn every_cut_of_a_file_is_an_error_or_a_picture() {
     for (_, whole) in originals() {
         for cut in 0..whole.len().min(600) {
-            let _ = decode(&whole[..cut], Want::all(3));
+            let _ = decode(&whole[..cut], DecodeSize::all(3));
         }
     }
 }
@@ -265,7 +267,7 @@ fn a_damaged_split_is_an_error_or_a_split() {
         text + &format!("0\t{bytes}\t{}\n", sample.key)
     });
     lab.write("models/.checked/d.tsv", &together);
-    assert_eq!(apply_together(&folders, &mut whole.clone()), 4);
+    assert_eq!(apply_stored_groups(&folders, &mut whole.clone()), 4);
     add_missing_splits(&mut whole, 0.2, 1);
     let samples = whole.splits.clone().map(|split| Samples::new(split, 3));
     let text = Lock::of(&whole).text(&whole, &samples, None);
@@ -278,7 +280,9 @@ fn a_damaged_split_is_an_error_or_a_split() {
         }
         lab.write("models/.checked/d.tsv", damaged(together.as_bytes(), &mut random));
         let mut grouped = whole.clone();
-        assert!(apply_together(&folders, &mut grouped) <= 4 && grouped.samples().count() == count);
+        assert!(
+            apply_stored_groups(&folders, &mut grouped) <= 4 && grouped.samples().count() == count
+        );
     }
     assert!(errors > each / 2 && other > each / 50, "{errors} errors, {other} other splits");
 }

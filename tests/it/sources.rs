@@ -6,7 +6,7 @@ use std::io::Write as _;
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 use tinderbox::image::Preprocessing;
-use tinderbox::image::{Want, decode, prepare};
+use tinderbox::image::{DecodeSize, decode, prepare};
 
 use crate::draw::{COLOURS, draw, encode, jpeg, picture, tree};
 use crate::lab::Lab;
@@ -328,10 +328,10 @@ fn a_photo_decoded_small_looks_the_same_to_the_network() {
             }
         }
         let photo = jpeg(&photo, |_| {});
-        let whole = decode(&photo, Want::all(3)).unwrap();
+        let whole = decode(&photo, DecodeSize::all(3)).unwrap();
         for (side, by) in [(152, 2), (76, 4), (38, 8), (153, 1)] {
             let to = to(side);
-            let small = decode(&photo, Want::input(&to)).unwrap();
+            let small = decode(&photo, DecodeSize::input(&to)).unwrap();
             assert_eq!([small.width, small.height], [904 / by, 608 / by], "for {side}");
             let [seen, expected] = [&small, &whole].map(|pixels| prepare(pixels, &to).data);
             let apart = seen.iter().zip(&expected).map(|(&a, &b)| f64::from(a.abs_diff(b)));

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::content::{content, hex};
 use serde::{Deserialize, Serialize};
 use tinderbox_base::{files, space};
+use tinderbox_image::DecodeSize;
 use tinderbox_image::Pixels;
-use tinderbox_image::Want;
 
 /// Where decoded images are kept from one epoch to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl Cache {
     pub(super) fn decoded(
         &self,
         content: [u8; 16],
-        want: Want,
+        want: DecodeSize,
         decode: impl FnOnce() -> Result<Pixels, String>,
     ) -> Result<Pixels, String> {
         let Self::Disk(folder) = self else { return decode() };
@@ -108,13 +108,13 @@ impl Cache {
 }
 
 /// 256 folders, so that none has too many files.
-fn path(folder: &Path, content: [u8; 16], want: Want) -> PathBuf {
+fn path(folder: &Path, content: [u8; 16], want: DecodeSize) -> PathBuf {
     let name = hex(content);
     let [height, width] = want.least;
     folder.join(&name[..2]).join(format!("{}-{}x{width}x{height}", &name[2..], want.channels))
 }
 
-fn read(path: &Path, want: Want) -> Option<Pixels> {
+fn read(path: &Path, want: DecodeSize) -> Option<Pixels> {
     let bytes = files::read(path).ok()?;
     let (hash, rest) = bytes.split_at_checked(16)?;
     if content(rest) != hash {
@@ -150,7 +150,7 @@ fn has_room(folder: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const WANT: Want = Want { channels: 1, least: [2, 3] };
+    const WANT: DecodeSize = DecodeSize { channels: 1, least: [2, 3] };
 
     fn pixels() -> Pixels {
         Pixels::new(3, 2, 1, vec![1, 2, 3, 4, 5, 6])
@@ -180,7 +180,7 @@ mod tests {
         let again = || Err("decoded again".to_owned());
         assert_eq!(cache.decoded([7; 16], WANT, || Ok(pixels())), Ok(pixels()));
         assert_eq!(cache.decoded([7; 16], WANT, again), Ok(pixels()));
-        let larger = Want { least: [9, 9], ..WANT };
+        let larger = DecodeSize { least: [9, 9], ..WANT };
         assert!(cache.decoded([7; 16], larger, again).is_err(), "another size is another image");
         assert!(cache.decoded([8; 16], WANT, again).is_err());
         let path = path(&lab.path().join(FOLDER), [7; 16], WANT);

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use crate::content::content;
 use crate::dataset::{Dataset, Sample, Source, Split};
 use crate::load::read;
-use crate::near_duplicates::{Fingerprint, Sets, Twins, twins};
+use crate::near_duplicates::{Fingerprint, NearDuplicates, Sets, near_duplicates};
 use tinderbox_image::Pixels;
-use tinderbox_image::{Want, decode};
+use tinderbox_image::{DecodeSize, decode};
 
 /// What was seen of a sample that decodes.
 struct Seen {
@@ -40,15 +40,15 @@ pub struct Findings {
     /// Samples whose files are equal, two and more together.
     pub copies: Vec<Vec<usize>>,
     /// Pairs that are nearly the same, without copies.
-    pub twins: Vec<Twins>,
-    /// Copies and twins of one picture in different splits: one pair for each picture and splits.
+    pub near_duplicates: Vec<NearDuplicates>,
+    /// Copies and near duplicates of one picture in different splits: one pair for each picture and splits.
     pub leaks: Vec<[usize; 2]>,
     /// Copies with different labels.
     pub conflicts: Vec<[usize; 2]>,
     /// Groups that are in more than one split, with one sample of each.
     pub torn_groups: Vec<(String, Vec<usize>)>,
-    /// Samples that belong together as copies or twins: by their number, the least in the set.
-    pub together: Vec<(usize, usize)>,
+    /// Samples that belong together as copies or near duplicates: by their number, the least in the set.
+    pub grouped: Vec<(usize, usize)>,
 }
 
 /// Decodes every sample on all cores; `done` hears how many were looked at.
@@ -83,7 +83,7 @@ fn look(sample: &Sample) -> Result<Seen, String> {
         (content(store.bytes(*index)), store.pixels(*index, 3))
     } else {
         let bytes = read(sample)?;
-        (content(&bytes), decode(&bytes, Want::all(3))?)
+        (content(&bytes), decode(&bytes, DecodeSize::all(3))?)
     };
     let Pixels { width, height, ref data, .. } = pixels;
     if data.is_empty() {
@@ -125,7 +125,7 @@ impl Findings {
         }
     }
 
-    /// Copies, twins, and which of them lie in different splits or classes.
+    /// Copies, near duplicates, and which of them lie in different splits or classes.
     fn compare(&mut self, samples: &[&Sample], splits: &[Split], seen: Vec<Result<Seen, String>>) {
         let mut by_content: HashMap<[u8; 16], Vec<usize>> = HashMap::new();
         let mut prints = Vec::with_capacity(seen.len());
@@ -147,16 +147,16 @@ impl Findings {
             let other = copies.iter().find(|&&c| samples[c].label != samples[copies[0]].label);
             self.conflicts.extend(other.map(|&other| [copies[0], other]));
         }
-        self.twins = twins(&prints);
-        for twins in &self.twins {
-            sets.join(twins.first, twins.second);
+        self.near_duplicates = near_duplicates(&prints);
+        for pair in &self.near_duplicates {
+            sets.join(pair.first, pair.second);
         }
         let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for index in 0..samples.len() {
             members.entry(sets.find(index)).or_default().push(index);
         }
         for (first, members) in members.iter().filter(|(_, members)| members.len() > 1) {
-            self.together.extend(members.iter().map(|&member| (member, *first)));
+            self.grouped.extend(members.iter().map(|&member| (member, *first)));
             for pair in
                 [[Split::Train, Split::Test], [Split::Train, Split::Val], [Split::Val, Split::Test]]
             {

@@ -2,7 +2,7 @@
 
 use tinderbox_base::units;
 use tinderbox_image::decode::{self, MOST_FILE_BYTES, decode, read_file};
-use tinderbox_image::{Pixels, Want};
+use tinderbox_image::{DecodeSize, Pixels};
 
 use crate::dataset::{Sample, Source};
 
@@ -10,7 +10,7 @@ use crate::dataset::{Sample, Source};
 ///
 /// # Errors
 /// Why it cannot be decoded, in words.
-pub fn load(sample: &Sample, want: Want) -> Result<Pixels, String> {
+pub fn load(sample: &Sample, want: DecodeSize) -> Result<Pixels, String> {
     match &sample.source {
         Source::Memory(store, index) => Ok(store.pixels(*index, want.channels)),
         _ => decode(&read(sample)?, want),

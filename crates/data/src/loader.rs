@@ -13,8 +13,8 @@ use crate::quarantine::{BadSample, Samples};
 use tinderbox_base::draw::Purpose;
 use tinderbox_base::env::Stopwatch;
 use tinderbox_base::{Error, Result};
+use tinderbox_image::DecodeSize;
 use tinderbox_image::Pixels;
-use tinderbox_image::Want;
 use tinderbox_image::augment::{Address, augment, mix};
 use tinderbox_image::prepare;
 use tinderbox_image::{Augmentation, Preprocessing, normalise, to_pixels};
@@ -27,7 +27,7 @@ const HELD: f64 = 2.0;
 
 /// What a loader has to do.
 #[derive(Clone, Debug)]
-pub struct Work {
+pub struct LoaderSpec {
     /// The split's samples.
     pub samples: Arc<Samples>,
     /// Which of them at which step.
@@ -57,7 +57,7 @@ pub struct Batch {
     pub bad: Vec<BadSample>,
 }
 
-impl Work {
+impl LoaderSpec {
     /// The images of the first step as the network's input shows them, before normalisation.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Work {
     pub fn variants(&self, position: usize, epochs: usize) -> Result<(Pixels, Vec<Pixels>, Label)> {
         let how = &self.preprocessing;
         let index = self.order.epoch(0)[position];
-        let (pixels, label) = self.samples.load(index, Want::input(how), &mut Vec::new())?;
+        let (pixels, label) = self.samples.load(index, DecodeSize::input(how), &mut Vec::new())?;
         let vary = |epoch| augment(&pixels, &self.augmentation, how, self.address(epoch, position));
         Ok((prepare(&pixels, how), (0..epochs).map(vary).collect(), label))
     }
@@ -90,7 +90,7 @@ impl Work {
         bad: &mut Vec<BadSample>,
     ) -> Result<(Pixels, Label)> {
         let (pixels, label) =
-            self.samples.load(order[position], Want::input(&self.preprocessing), bad)?;
+            self.samples.load(order[position], DecodeSize::input(&self.preprocessing), bad)?;
         let at = self.address(epoch, position);
         Ok((augment(&pixels, &self.augmentation, &self.preprocessing, at), label))
     }
@@ -132,20 +132,20 @@ impl Loader {
     ///
     /// # Errors
     /// If the operating system does not grant the threads.
-    pub fn start(work: &Work, first: usize, last: usize, threads: usize) -> Result<Self> {
-        let values: usize = work.preprocessing.input().iter().product();
-        let fit = (work.most_bytes / (4 * values * work.order.batch).max(1)).max(1);
+    pub fn start(spec: &LoaderSpec, first: usize, last: usize, threads: usize) -> Result<Self> {
+        let values: usize = spec.preprocessing.input().iter().product();
+        let fit = (spec.most_bytes / (4 * values * spec.order.batch).max(1)).max(1);
         let count = threads.clamp(1, (last - first).max(1)).min(fit);
         let ahead = (fit / count - 1).min(AHEAD);
         let mut lanes = Vec::with_capacity(count);
         let mut handles = Vec::with_capacity(count);
         for lane in 0..count {
             let (sender, receiver) = sync_channel(ahead);
-            let work = work.clone();
+            let spec = spec.clone();
             let steps = (first + lane..last).step_by(count);
             let handle = std::thread::Builder::new()
                 .name(format!("loader-{lane}"))
-                .spawn(move || produce(&work, steps, &sender))
+                .spawn(move || produce(&spec, steps, &sender))
                 .map_err(|cause| {
                     Error::environment("cannot start a loader thread")
                         .cause(cause)
@@ -186,15 +186,19 @@ impl Loader {
     }
 }
 
-fn produce(work: &Work, steps: impl Iterator<Item = usize>, sender: &SyncSender<Result<Batch>>) {
+fn produce(
+    spec: &LoaderSpec,
+    steps: impl Iterator<Item = usize>,
+    sender: &SyncSender<Result<Batch>>,
+) {
     let mut order: Option<(usize, Vec<u32>)> = None;
     for step in steps {
-        let (epoch, first) = work.order.locate(step);
+        let (epoch, first) = spec.order.locate(step);
         let order = match &mut order {
             Some((current, order)) if *current == epoch => &*order,
-            other => &other.insert((epoch, work.order.epoch(epoch))).1,
+            other => &other.insert((epoch, spec.order.epoch(epoch))).1,
         };
-        let batch = work.batch(order, epoch, first);
+        let batch = spec.batch(order, epoch, first);
         let failed = batch.is_err();
         if sender.send(batch).is_err() || failed {
             return; // nobody listens any more, or nothing can follow
@@ -231,7 +235,7 @@ mod tests {
     use super::*;
     use crate::{Sample, Source, Store};
 
-    fn work(samples: usize) -> Work {
+    fn work(samples: usize) -> LoaderSpec {
         let data = (0..samples * 6).map(|i| i as u8).collect();
         let store = Arc::new(Store::new([2, 3, 1], || data));
         let samples: Vec<Sample> = (0..samples)
@@ -254,11 +258,11 @@ mod tests {
         let augmentation =
             Augmentation { shift: 0.4, mixup: 0.3, cutmix: 1.0, ..Augmentation::NONE };
         let samples = Samples::new(samples, 2);
-        Work { samples, order, augmentation, preprocessing, most_bytes: 1 << 20 }
+        LoaderSpec { samples, order, augmentation, preprocessing, most_bytes: 1 << 20 }
     }
 
-    fn all(work: &Work, last: usize, threads: usize) -> Vec<(Vec<u32>, Labels)> {
-        Loader::start(work, 0, last, threads)
+    fn all(spec: &LoaderSpec, last: usize, threads: usize) -> Vec<(Vec<u32>, Labels)> {
+        Loader::start(spec, 0, last, threads)
             .unwrap()
             .map(|batch| batch.unwrap())
             .map(|batch| (batch.images.iter().map(|v| v.to_bits()).collect(), batch.labels))
@@ -267,21 +271,21 @@ mod tests {
 
     #[test]
     fn batches_do_not_depend_on_the_number_of_threads() {
-        let work = work(23);
-        let one = all(&work, 17, 1);
+        let spec = work(23);
+        let one = all(&spec, 17, 1);
         assert_eq!(one.len(), 17);
         assert_eq!(one[5].1.len(), 3, "the last batch of an epoch holds what is left");
         for threads in [2, 3, 7, 40] {
-            assert_eq!(one, all(&work, 17, threads));
+            assert_eq!(one, all(&spec, 17, threads));
         }
     }
 
     #[test]
     fn a_loader_can_start_at_any_step() {
-        let work = work(23);
-        let whole = all(&work, 17, 2);
+        let spec = work(23);
+        let whole = all(&spec, 17, 2);
         let rest: Vec<Labels> =
-            Loader::start(&work, 9, 17, 3).unwrap().map(|batch| batch.unwrap().labels).collect();
+            Loader::start(&spec, 9, 17, 3).unwrap().map(|batch| batch.unwrap().labels).collect();
         assert_eq!(rest, whole[9..].iter().map(|batch| batch.1.clone()).collect::<Vec<_>>());
     }
 

@@ -35,7 +35,7 @@ pub struct Fingerprint {
 
 /// Two pictures that are nearly the same, by their places among the fingerprints; the smaller first.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Twins {
+pub struct NearDuplicates {
     /// One.
     pub first: usize,
     /// The other.
@@ -60,7 +60,7 @@ impl Fingerprint {
             let side: i32 = apart.iter().zip(plane).map(signed).sum();
             bits = bits << 1 | u128::from(side > 0);
         }
-        // A picture of one colour has no twins: every blank page would be one of every other.
+        // A picture of one colour has no near duplicates: every blank page would be one of every other.
         let has_contrast = apart.iter().any(|value| value.abs() > LEAST_CONTRAST);
         Self { bits: has_contrast.then_some(bits), thumbnail }
     }
@@ -97,9 +97,9 @@ fn planes() -> &'static [[bool; SIDE * SIDE]] {
     })
 }
 
-/// All pairs of twins that are found, sorted.
+/// All pairs of near duplicates that are found, sorted.
 #[must_use]
-pub fn twins(prints: &[Option<Fingerprint>]) -> Vec<Twins> {
+pub fn near_duplicates(prints: &[Option<Fingerprint>]) -> Vec<NearDuplicates> {
     let mut order: Vec<(u128, u32)> = (0..)
         .zip(prints)
         .filter_map(|(index, print)| Some((print.as_ref()?.bits?, index)))
@@ -123,7 +123,7 @@ pub fn twins(prints: &[Option<Fingerprint>]) -> Vec<Twins> {
     let decided = found.into_iter().filter_map(|(first, second)| {
         let (first, second) = (first as usize, second as usize);
         let difference = prints[first].as_ref()?.difference(prints[second].as_ref()?)?;
-        Some(Twins { first, second, difference })
+        Some(NearDuplicates { first, second, difference })
     });
     decided.collect()
 }
@@ -189,15 +189,15 @@ mod tests {
         let mut brighter = scene(90, 60, 80);
         brighter.data.iter_mut().for_each(|v| *v = v.saturating_add(25));
         prints.push(Fingerprint::of(&brighter));
-        let found = twins(&prints.into_iter().map(Some).collect::<Vec<_>>());
-        let pairs: Vec<_> = found.iter().map(|twins| (twins.first, twins.second)).collect();
+        let found = near_duplicates(&prints.into_iter().map(Some).collect::<Vec<_>>());
+        let pairs: Vec<_> = found.iter().map(|pair| (pair.first, pair.second)).collect();
         assert_eq!(pairs, [(17, 200), (90, 201)]);
     }
 
     #[test]
     fn blank_pictures_are_no_twins() {
         let blank = || Some(Fingerprint::of(&Pixels::new(8, 8, 1, vec![200; 64])));
-        assert!(twins(&[blank(), blank(), None]).is_empty());
+        assert!(near_duplicates(&[blank(), blank(), None]).is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::labels::Label;
 use crate::load::read;
 use tinderbox_base::{Error, Result};
 use tinderbox_image::Pixels;
-use tinderbox_image::{Want, decode};
+use tinderbox_image::{DecodeSize, decode};
 
 /// A sample that did not decode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Samples {
     /// Decoded images that stay in memory, and as what they were asked for first: another way to
     /// ask goes past them.
     kept: Vec<OnceLock<Arc<Pixels>>>,
-    kept_as: OnceLock<Want>,
+    kept_as: OnceLock<DecodeSize>,
 }
 
 impl Samples {
@@ -125,7 +125,7 @@ impl Samples {
     ///
     /// # Errors
     /// If one has none.
-    pub fn check_classes(&self, want: Want) -> Result<()> {
+    pub fn check_classes(&self, want: DecodeSize) -> Result<()> {
         let first = self.members.iter().filter_map(|members| members.first());
         first.copied().try_for_each(|index| self.load(index, want, &mut Vec::new()).map(drop))
     }
@@ -139,7 +139,7 @@ impl Samples {
     pub fn load(
         &self,
         index: u32,
-        want: Want,
+        want: DecodeSize,
         bad: &mut Vec<BadSample>,
     ) -> Result<(Arc<Pixels>, Label)> {
         let members = &self.members[self.get(index).label.stratum(self.members.len() - 1)];
@@ -182,7 +182,7 @@ impl Samples {
             ))
     }
 
-    fn try_load(&self, index: u32, want: Want) -> std::result::Result<Arc<Pixels>, String> {
+    fn try_load(&self, index: u32, want: DecodeSize) -> std::result::Result<Arc<Pixels>, String> {
         let sample = self.get(index);
         if let Source::Memory(store, image) = &sample.source {
             return Ok(Arc::new(store.pixels(*image, want.channels)));
@@ -205,7 +205,7 @@ impl Samples {
         Ok(pixels)
     }
 
-    fn decode(&self, index: u32, want: Want) -> std::result::Result<Pixels, String> {
+    fn decode(&self, index: u32, want: DecodeSize) -> std::result::Result<Pixels, String> {
         let bytes = read(self.get(index))?;
         let content = content(&bytes);
         if *self.contents[index as usize].get_or_init(|| content) != content {

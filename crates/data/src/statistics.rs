@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::quarantine::Samples;
 use tinderbox_base::Result;
 use tinderbox_base::draw::{Purpose, permutation};
+use tinderbox_image::DecodeSize;
 use tinderbox_image::Preprocessing;
-use tinderbox_image::Want;
 use tinderbox_image::prepare;
 
 /// How many images are looked at, at the most.
@@ -28,7 +28,7 @@ pub fn statistics(
     let sums = order[..order.len().min(LOOKED_AT)]
         .par_iter()
         .map(|&index| {
-            let (pixels, _) = samples.load(index, Want::input(to), &mut Vec::new())?;
+            let (pixels, _) = samples.load(index, DecodeSize::input(to), &mut Vec::new())?;
             let pixels = prepare(&pixels, to);
             let mut sums = vec![[0u64; 3]; channels];
             for (i, &value) in pixels.data.iter().enumerate() {

@@ -22,18 +22,18 @@ fn path(folders: &Folders, dataset: &Dataset) -> PathBuf {
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn keep_together(
+pub fn keep_groups(
     folders: &Folders,
     dataset: &Dataset,
     samples: &[&Sample],
     found: &Findings,
 ) -> Result<()> {
     let path = path(folders, dataset);
-    if found.together.is_empty() && !path.is_file() {
+    if found.grouped.is_empty() && !path.is_file() {
         return Ok(());
     }
     let mut text = HEADER.to_owned();
-    for &(index, set) in &found.together {
+    for &(index, set) in &found.grouped {
         let sample = samples[index];
         let key = sample.key.replace(['\n', '\r'], " ");
         text.push_str(&format!("{set}\t{}\t{key}\n", bytes_of(sample)));
@@ -48,7 +48,7 @@ pub fn keep_together(
 /// cannot be read, is left as it is: the groups only make a split better. Answers how many samples
 /// were put together.
 #[must_use]
-pub fn apply_together(folders: &Folders, dataset: &mut Dataset) -> usize {
+pub fn apply_stored_groups(folders: &Folders, dataset: &mut Dataset) -> usize {
     let Ok(text) = files::read_text(&path(folders, dataset)) else { return 0 };
     if !text.starts_with(HEADER) {
         return 0;

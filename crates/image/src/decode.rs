@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientati
 
 use crate::jpeg;
 use crate::jpeg::Jpeg;
-use crate::{Pixels, Want};
+use crate::{DecodeSize, Pixels};
 use tinderbox_base::files;
 
 /// The names of files that are taken for images.
@@ -36,7 +36,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// Why it cannot be decoded, in words; also when the decoder panics.
-pub fn decode(bytes: &[u8], want: Want) -> Result<Pixels, String> {
+pub fn decode(bytes: &[u8], want: DecodeSize) -> Result<Pixels, String> {
     if jpeg::is_jpeg(bytes) {
         let jpeg = Jpeg::open(bytes)?;
         check_size(jpeg.header.size)?;
@@ -177,16 +177,19 @@ mod tests {
 
     #[test]
     fn what_is_no_image_is_an_error_and_no_panic() {
-        assert_eq!(decode(b"", Want::all(3)).unwrap_err(), "the file is empty");
-        assert_eq!(decode(b"hello", Want::all(3)).unwrap_err(), "not an image of a known type");
+        assert_eq!(decode(b"", DecodeSize::all(3)).unwrap_err(), "the file is empty");
+        assert_eq!(
+            decode(b"hello", DecodeSize::all(3)).unwrap_err(),
+            "not an image of a known type"
+        );
         let mut png = Vec::new();
         DynamicImage::new_rgb8(9, 9)
             .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
             .unwrap();
-        assert!(decode(&png, Want::all(3)).is_ok());
+        assert!(decode(&png, DecodeSize::all(3)).is_ok());
         let pixels_end = png.len() - 24; // what follows is not needed for the pixels
         for cut in 0..pixels_end {
-            assert!(decode(&png[..cut], Want::all(1)).is_err(), "cut at {cut}");
+            assert!(decode(&png[..cut], DecodeSize::all(1)).is_err(), "cut at {cut}");
         }
     }
 
@@ -196,7 +199,7 @@ mod tests {
         DynamicImage::new_rgba8(1, 1)
             .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
             .unwrap();
-        assert_eq!(decode(&png, Want::all(3)).unwrap().data, [255; 3]);
-        assert_eq!(decode(&png, Want::all(1)).unwrap().data, [255]);
+        assert_eq!(decode(&png, DecodeSize::all(3)).unwrap().data, [255; 3]);
+        assert_eq!(decode(&png, DecodeSize::all(1)).unwrap().data, [255]);
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_int};
 use image::metadata::Orientation;
 use turbojpeg::raw;
 
-use crate::Want;
+use crate::DecodeSize;
 use crate::{Pixels, grey};
 
 /// A progressive file may pass over the picture this often: cameras and programs write about ten.
@@ -73,7 +73,7 @@ impl<'a> Jpeg<'a> {
     ///
     /// # Errors
     /// If the file is damaged or too large.
-    pub fn decode(&self, want: Want, stored_least: [usize; 2]) -> Result<Pixels, String> {
+    pub fn decode(&self, want: DecodeSize, stored_least: [usize; 2]) -> Result<Pixels, String> {
         let [height, width] = self.header.size;
         // A side that is not whole at a scale is rounded up there: the picture would be stretched.
         let serves =

@@ -125,7 +125,7 @@ impl Fonts {
     /// Parses an SVG with these fonts.
     ///
     /// # Errors
-    /// If it is not a valid SVG: a mistake of this room.
+    /// If it is not a valid SVG: a bug in this crate.
     pub(super) fn parse(&self, svg: &str) -> Result<Tree> {
         // A font that helped once is tried again before all others are searched.
         let helped: Mutex<Vec<ID>> = Mutex::new(Vec::new());

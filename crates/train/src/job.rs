@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tinderbox_base::settings::Interval;
 use tinderbox_base::signals::Signals;
-use tinderbox_data::Work;
+use tinderbox_data::LoaderSpec;
 use tinderbox_nn::{Context, Params};
 
 use crate::learning::Learning;
@@ -19,9 +19,9 @@ use crate::task::Task;
 #[derive(Clone, Debug)]
 pub struct Splits {
     /// The training split.
-    pub train: Work,
+    pub train: LoaderSpec,
     /// The validation split.
-    pub val: Work,
+    pub val: LoaderSpec,
     /// Loader threads.
     pub threads: usize,
     /// The share of the images that may fail to decode.
@@ -83,7 +83,7 @@ impl<T: Task> Job<T> {
     /// What a recipe describes, for a task: from the loader of the training split and that of the
     /// validation split. It leaves no files and hears no signals.
     #[must_use]
-    pub fn new(recipe: &Recipe, task: T, [train, val]: [Work; 2], context: Context) -> Self {
+    pub fn new(recipe: &Recipe, task: T, [train, val]: [LoaderSpec; 2], context: Context) -> Self {
         let Recipe { settings, loader_threads, learning, card, .. } = recipe;
         Self {
             task,

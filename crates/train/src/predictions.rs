@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use tinderbox_base::{Error, Result};
-use tinderbox_data::{BadSample, Loader, Work};
+use tinderbox_data::{BadSample, Loader, LoaderSpec};
 use tinderbox_nn::{Context, ForwardContext, Model, values};
 
 use crate::task::Task;
@@ -48,7 +48,7 @@ pub type Judged<T> = (Vec<<T as Task>::Prediction>, Vec<BadSample>);
 pub fn predict_split<M: Model, T: Task>(
     model: &M,
     task: &T,
-    split: &Work,
+    split: &LoaderSpec,
     threads: usize,
     context: &Context,
     mut goes_on: impl FnMut(u64) -> bool,

@@ -5,7 +5,7 @@ use crate::predictions::logits;
 use crate::task::probabilities;
 use tinderbox_base::Result;
 use tinderbox_image::Pixels;
-use tinderbox_image::{Want, prepare, to_input};
+use tinderbox_image::{DecodeSize, prepare, to_input};
 use tinderbox_nn::{Context, Model, Network, params};
 
 /// One class and its probability.
@@ -55,8 +55,8 @@ impl<M: Model> Predictor<M> {
 
     /// How much of a picture must be decoded.
     #[must_use]
-    pub fn want(&self) -> Want {
-        Want::input(&self.package.preprocessing)
+    pub fn decode_size(&self) -> DecodeSize {
+        DecodeSize::input(&self.package.preprocessing)
     }
 
     /// A picture as the network sees it.

@@ -12,7 +12,7 @@ use tinderbox_base::Silent;
 use tinderbox_base::faults;
 use tinderbox_base::settings::Interval;
 use tinderbox_base::{Result, files};
-use tinderbox_data::{Order, Sample, Samples, Source, Store, Work};
+use tinderbox_data::{LoaderSpec, Order, Sample, Samples, Source, Store};
 use tinderbox_image::{Augmentation, Preprocessing};
 use tinderbox_nn::{Context, Network, spec};
 
@@ -21,7 +21,7 @@ const CLASSES: usize = 3;
 const IMAGES: usize = 14;
 const INPUT: [usize; 3] = [1, SIDE, SIDE];
 
-fn work(batch: usize, seed: Option<u64>) -> Work {
+fn work(batch: usize, seed: Option<u64>) -> LoaderSpec {
     let data = (0..IMAGES * SIDE * SIDE).map(|i| (i * i * 31 % 251) as u8).collect();
     let store = Arc::new(Store::new([SIDE, SIDE, 1], || data));
     let sample = |i: usize| Sample {
@@ -30,7 +30,7 @@ fn work(batch: usize, seed: Option<u64>) -> Work {
         group: None,
         source: Source::Memory(Arc::clone(&store), i),
     };
-    Work {
+    LoaderSpec {
         samples: Samples::new((0..IMAGES).map(sample).collect::<Vec<_>>(), CLASSES),
         order: Order { seed, ..Order::plain(IMAGES, batch) },
         augmentation: Augmentation { shift: 0.2, mixup: 0.5, ..Augmentation::NONE },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tinderbox_data::{Order, Samples, Work};
+use tinderbox_data::{LoaderSpec, Order, Samples};
 use tinderbox_image::{Augmentation, Preprocessing};
 use tinderbox_nn::memory;
 
@@ -19,8 +19,8 @@ fn evaluation_batch(input: [usize; 3]) -> usize {
 
 /// What a loader does to pass over the training split: shuffled and varied.
 #[must_use]
-pub fn training_loader(recipe: &Recipe, samples: &Arc<Samples>) -> Work {
-    Work {
+pub fn training_loader(recipe: &Recipe, samples: &Arc<Samples>) -> LoaderSpec {
+    LoaderSpec {
         samples: Arc::clone(samples),
         order: Order {
             repeats: recipe.augmentation.repeats,
@@ -35,9 +35,9 @@ pub fn training_loader(recipe: &Recipe, samples: &Arc<Samples>) -> Work {
 
 /// What a loader does to pass over a split as it lies.
 #[must_use]
-pub fn evaluation_loader(samples: &Arc<Samples>, preprocessing: &Preprocessing) -> Work {
+pub fn evaluation_loader(samples: &Arc<Samples>, preprocessing: &Preprocessing) -> LoaderSpec {
     let batch = evaluation_batch(preprocessing.input());
-    Work {
+    LoaderSpec {
         samples: Arc::clone(samples),
         order: Order::plain(samples.len(), batch),
         augmentation: Augmentation::NONE,

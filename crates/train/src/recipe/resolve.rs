@@ -7,7 +7,7 @@ use tinderbox_base::settings::Amount;
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result};
 use tinderbox_data::{Cache, Dataset, Lock, Look, Samples, Split, look, statistics};
-use tinderbox_image::{Augment, Augmentation, Preprocessing, Want};
+use tinderbox_image::{Augment, Augmentation, DecodeSize, Preprocessing};
 use tinderbox_nn::check_name;
 
 use super::batch_size::{Machine, Need, check_batch};
@@ -57,7 +57,7 @@ pub fn resolve(
         dataset.splits.clone().map(|split| Samples::cached(split, dataset.classes.len(), &cache));
     samples.iter().zip(&dataset.known).for_each(|(split, known)| split.expect(known));
     let preprocessing = preprocessing(settings, look, keeps, &samples[0])?;
-    samples.iter().try_for_each(|split| split.check_classes(Want::input(&preprocessing)))?;
+    samples.iter().try_for_each(|split| split.check_classes(DecodeSize::input(&preprocessing)))?;
     let augment = augment(settings.data.augment, keeps.is_some(), look);
     let augmentation = Augmentation::preset(augment, preprocessing.channels == 3);
     let augmentation = augmentation.with(&settings.data.augmentation)?;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tinderbox_base::units::{list, plural};
 use tinderbox_base::{Error, Folders, Result, files};
-use tinderbox_data::{DataSpec, Dataset, Sample, add_missing_splits, apply_together, lock, open};
+use tinderbox_data::{
+    DataSpec, Dataset, Sample, add_missing_splits, apply_stored_groups, lock, open,
+};
 
 use crate::locate::locate_run;
 
@@ -51,7 +53,7 @@ pub fn open_split(
         let added = images(&changes.added, ADDED);
         return Ok((dataset, changed.into_iter().chain(added).collect()));
     }
-    let _ = apply_together(folders, &mut dataset);
+    let _ = apply_stored_groups(folders, &mut dataset);
     add_missing_splits(&mut dataset, spec.val_fraction, seed);
     let mut said = dataset.notes();
     let torn = dataset.torn_groups();

@@ -4,7 +4,7 @@ use crate::Preprocessing;
 
 /// How much of an image is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Want {
+pub struct DecodeSize {
     /// 1: grey; 3: red, green, blue.
     pub channels: usize,
     /// Rows and columns that serve: a JPEG may be decoded at a half, a quarter or an eighth of its
@@ -12,7 +12,7 @@ pub struct Want {
     pub least: [usize; 2],
 }
 
-impl Want {
+impl DecodeSize {
     /// Every pixel.
     #[must_use]
     pub fn all(channels: usize) -> Self {

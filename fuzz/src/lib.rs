@@ -1,7 +1,6 @@
 //! What the fuzz targets share: a folder for the files of one input, and what must hold of a data set.
 
-use std::fs;
-use std::panic;
+use std::{fs, panic};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use tinderbox_data::DataSpec;
 
 use super::shared_args::{CheckFlags, ComputeFlags, ReadingFlags, SharedArgs};
 use super::train_args::TrainArgs;
@@ -10,7 +11,6 @@ use crate::commands::bench::Length;
 use crate::commands::predict::Form;
 use crate::commands::{bench, check, evaluate, fetch, models, predict};
 use crate::terminal::Verbosity;
-use tinderbox_data::DataSpec;
 
 /// Trains image classifiers on any machine: one small program, no Python
 ///

@@ -7,15 +7,14 @@ mod train_args;
 use std::io::Write;
 use std::process::ExitCode;
 
+use args::{Cli, Command, DatasetsCommand, RunsCommand};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use tinderbox_base::signals::end_at_once;
+use tinderbox_base::{Error, Folders};
 
 use crate::commands;
 use crate::commands::Invocation;
-use args::{Cli, Command, DatasetsCommand, RunsCommand};
-use tinderbox_base::Error;
-use tinderbox_base::Folders;
-use tinderbox_base::signals::end_at_once;
 
 /// Runs the program on the process's arguments.
 #[must_use]

@@ -1,12 +1,12 @@
 //! Settings of `train` that other commands take too: the same flags, help and environment variables.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use toml::Table;
-
-use crate::settings::flags::{arg, given};
 use tinderbox_base::settings::{Setting, Spec};
 use tinderbox_data::DataSpec;
 use tinderbox_train::RunSpec;
+use toml::Table;
+
+use crate::settings::flags::{arg, given};
 
 /// Which settings of a spec are flags of a command.
 pub(super) trait Shared {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use tinderbox_train::Settings;
 
 use crate::commands::train::Request;
 use crate::settings::flags::{arg, given};
-use tinderbox_train::Settings;
 
 /// What was given to `train`, by flag or by environment.
 #[derive(Debug, Clone)]

@@ -1,5 +1,11 @@
 //! What a training says and writes before its first step.
 
+use tinderbox_base::env::timestamp;
+use tinderbox_base::log::Log;
+use tinderbox_base::units::{count, plural, thousands};
+use tinderbox_base::{Error, Event, Events, Result, files};
+use tinderbox_nn::{Kernels, Shapes};
+use tinderbox_train::State;
 use toml::Table;
 
 use super::data::{describe, describe_balance};
@@ -9,14 +15,6 @@ use super::run_directory::RunDirectories;
 use super::train::Session;
 use crate::settings::{effective, write};
 use crate::terminal::Reporter;
-use tinderbox_base::env::timestamp;
-use tinderbox_base::log::Log;
-use tinderbox_base::units::{count, plural, thousands};
-use tinderbox_base::{Error, Result, files};
-use tinderbox_base::{Event, Events};
-use tinderbox_nn::Kernels;
-use tinderbox_nn::Shapes;
-use tinderbox_train::State;
 
 impl Session<'_> {
     /// The banner: what is trained on what, where, and how that was chosen.

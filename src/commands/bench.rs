@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::{Invocation, choose, output};
 use burn::module::Module;
+use serde::Serialize;
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_base::env::{Stopwatch, peak_memory};
 use tinderbox_base::settings::{Spec, check_range};
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, median};
 use tinderbox_data::{Batch, Labels};
-use tinderbox_nn::Kernels;
 use tinderbox_nn::threads::with_threads;
-use tinderbox_nn::{Context, Network, Params, spec};
+use tinderbox_nn::{Context, Kernels, Network, Params, spec};
 use tinderbox_train::{
     Optimizer, RunSpec, Settings, SingleLabel, StepAt, check_batch, learning, logits,
     probabilities, step,
 };
+
+use super::{Invocation, choose, output};
 
 /// What is measured.
 #[derive(Clone, Debug)]

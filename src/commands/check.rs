@@ -3,10 +3,6 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-
-use super::Invocation;
-use super::output::{Rows, print, print_json};
-use crate::terminal::Counter;
 use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{percent, plural, printable, thousands};
 use tinderbox_base::{Error, Result, files};
@@ -15,6 +11,10 @@ use tinderbox_data::{DataSpec, Dataset, Findings, Sample, Split, inspect, load};
 use tinderbox_image::{DecodeSize, thumbnail};
 use tinderbox_report as report;
 use tinderbox_report::Pair;
+
+use super::Invocation;
+use super::output::{Rows, print, print_json};
+use crate::terminal::Counter;
 
 /// What is checked, and how.
 #[derive(Clone, Debug)]

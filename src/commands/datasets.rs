@@ -1,13 +1,12 @@
 //! `tinderbox datasets`
 
 use serde_json::json;
+use tinderbox_base::Result;
+use tinderbox_base::units::thousands;
+use tinderbox_data::{EMBEDDED, Reading, Split, available, open};
 
 use super::Invocation;
 use super::output::{Rows, print, print_json};
-use tinderbox_base::Result;
-use tinderbox_base::units::thousands;
-use tinderbox_data::{EMBEDDED, Reading};
-use tinderbox_data::{Split, available, open};
 
 /// Lists what can be trained on: the folders in the datasets folder, and the data set inside the
 /// program. One that cannot be used is listed with the reason.

@@ -1,14 +1,14 @@
 //! `tinderbox devices`
 
 use serde_json::json;
-
-use super::Invocation;
-use super::output::{Rows, print, print_json};
 use tinderbox_base::Result;
 use tinderbox_base::env::cores;
 use tinderbox_base::units::plural;
 use tinderbox_nn::device;
 use tinderbox_nn::device::{Adapter, Request};
+
+use super::Invocation;
+use super::output::{Rows, print, print_json};
 
 /// Lists the devices and says which one `auto` takes.
 ///

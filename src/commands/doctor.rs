@@ -1,12 +1,12 @@
 //! `tinderbox doctor`
 
 use serde_json::json;
+use tinderbox_base::units::plural;
+use tinderbox_base::{Error, Result};
 
 use super::Invocation;
 use super::output::{print, print_json, print_styled};
 use crate::doctor::{Finding, Verdict, examine};
-use tinderbox_base::units::plural;
-use tinderbox_base::{Error, Result};
 
 /// Says whether this container or workstation is ready to train, and what to fix.
 ///

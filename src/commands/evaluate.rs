@@ -4,6 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
+use tinderbox_base::settings::Spec;
+use tinderbox_base::units::{list, percent, plural, thousands};
+use tinderbox_base::{Error, Result, files};
+use tinderbox_data::{Dataset, Reading, Samples, Split, add_missing_splits, content, lock, open};
+use tinderbox_nn::threads::with_threads;
+use tinderbox_train::{
+    Package, RunSpec, Scores, Settings, SingleLabel, Task, evaluation_loader, locate, predict_split,
+};
 
 use super::data::relabel;
 use super::fetch::with_way;
@@ -11,15 +19,6 @@ use super::output::{Rows, print, print_json};
 use super::{Invocation, choose};
 use crate::settings::resolve;
 use crate::terminal::Reporter;
-use tinderbox_base::settings::Spec;
-use tinderbox_base::units::{list, percent, plural, thousands};
-use tinderbox_base::{Error, Result, files};
-use tinderbox_data::Reading;
-use tinderbox_data::{Dataset, Samples, Split, add_missing_splits, content, lock, open};
-use tinderbox_nn::threads::with_threads;
-use tinderbox_train::{
-    Package, RunSpec, Scores, Settings, SingleLabel, Task, evaluation_loader, locate, predict_split,
-};
 
 /// What is evaluated.
 #[derive(Clone, Debug)]

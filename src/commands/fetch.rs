@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use tinderbox_base::units::{bytes, plural, thousands};
+use tinderbox_base::{Error, Folders, Result, files};
+use tinderbox_data::{Dataset, Reading, Split, is_there, open};
+use tinderbox_fetch as fetch;
+use tinderbox_fetch::{Fetched, News, Set, Source};
 
 use super::Invocation;
 use super::output::{Rows, print, print_json};
 use crate::terminal::Transfer;
-use tinderbox_base::Folders;
-use tinderbox_base::units::{bytes, plural, thousands};
-use tinderbox_base::{Error, Result, files};
-use tinderbox_data::Reading;
-use tinderbox_data::{Dataset, Split, is_there, open};
-use tinderbox_fetch as fetch;
-use tinderbox_fetch::{Fetched, News, Set, Source};
 
 /// What to fetch, and from where.
 #[derive(Clone, Debug)]

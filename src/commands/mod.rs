@@ -23,11 +23,10 @@ mod trial;
 pub mod verify_resume;
 mod watch;
 
+use tinderbox_base::{Folders, Result};
+use tinderbox_nn::{Context, Kernels, device};
+
 use crate::terminal::Verbosity;
-use tinderbox_base::Folders;
-use tinderbox_base::Result;
-use tinderbox_nn::Kernels;
-use tinderbox_nn::{Context, device};
 
 /// What every command is told.
 #[derive(Clone, Debug)]

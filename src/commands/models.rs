@@ -1,15 +1,14 @@
 //! `tinderbox models`
 
 use serde_json::json;
-
-use super::Invocation;
-use super::output::{Rows, print, print_json};
 use tinderbox_base::Result;
 use tinderbox_base::settings::check_range;
 use tinderbox_base::units::{count, thousands};
-use tinderbox_nn::Pool;
 use tinderbox_nn::spec::{Block, Layer};
-use tinderbox_nn::{Shapes, Spec, ZOO, check, spec};
+use tinderbox_nn::{Pool, Shapes, Spec, ZOO, check, spec};
+
+use super::Invocation;
+use super::output::{Rows, print, print_json};
 
 /// What one model is shown for.
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::{Map, Value};
-
 use tinderbox_base::{Error, Result, files};
 
 /// Writes text to stdout. A reader that went away (`| head`) is no error.

@@ -8,8 +8,7 @@ use tinderbox_data::LoaderSpec;
 use tinderbox_image::{DecodeSize, prepare};
 use tinderbox_report as report;
 use tinderbox_report::{EpochPoint, Guess};
-use tinderbox_train::EpochRecord;
-use tinderbox_train::{Prediction, confusion};
+use tinderbox_train::{EpochRecord, Prediction, confusion};
 
 /// The names of the pictures.
 pub const FILES: [&str; 5] =

@@ -5,21 +5,18 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::json;
-
-use super::output::{Rows, print, print_json};
-use super::{Invocation, choose};
 use tinderbox_base::settings::Spec;
 use tinderbox_base::units::{list, percent, plural};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_data::images_below;
-use tinderbox_image::Pixels;
-use tinderbox_image::{DecodeSize, IMAGE_EXTENSIONS, decode, read_file, thumbnail};
+use tinderbox_image::{DecodeSize, IMAGE_EXTENSIONS, Pixels, decode, read_file, thumbnail};
 use tinderbox_nn::threads::with_threads;
 use tinderbox_report as report;
 use tinderbox_report::Guess;
-use tinderbox_train::RunSpec;
-use tinderbox_train::{Package, locate};
-use tinderbox_train::{Predictor, Ranked};
+use tinderbox_train::{Package, Predictor, Ranked, RunSpec, locate};
+
+use super::output::{Rows, print, print_json};
+use super::{Invocation, choose};
 
 /// How the answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

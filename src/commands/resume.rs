@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use tinderbox_base::settings::{Effect, Given, Origin, Setting};
+use tinderbox_base::{Error, Folders, Result, files};
+use tinderbox_train::{Recipe, RunDirectory, Saved, Settings, learning, locate_run};
 use toml::{Table, Value};
 
 use crate::settings::{Resolved, resolve_run};
-use tinderbox_base::Folders;
-use tinderbox_base::settings::{Effect, Given, Origin, Setting};
-use tinderbox_base::{Error, Result, files};
-
-use tinderbox_train::{Recipe, RunDirectory, Saved, Settings, learning, locate_run};
 
 /// A run that goes on.
 pub struct Resumed {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use tinderbox_base::{Error, Folders, Result, files};
+use tinderbox_train::RunDirectory;
+
 use super::pictures;
 use crate::settings::Resolved;
-use tinderbox_base::Folders;
-use tinderbox_base::{Error, Result, files};
-use tinderbox_train::RunDirectory;
 
 /// Where a run's files lie. Its folder in `models` is held by this process.
 pub struct RunDirectories {

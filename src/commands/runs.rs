@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-
-use super::Invocation;
-use super::output::{Rows, print, print_json};
 use tinderbox_base::units::{bytes, count, percent, thousands};
 use tinderbox_base::{Result, files};
 use tinderbox_nn::check;
 use tinderbox_train::{Package, locate};
+
+use super::Invocation;
+use super::output::{Rows, print, print_json};
 
 /// Lists what has been trained.
 ///

@@ -1,11 +1,6 @@
 //! `tinderbox datasets show`
 
 use serde_json::json;
-
-use super::data::open_split;
-use super::train::Request;
-use super::trial::machine;
-use super::{Invocation, choose, output};
 use tinderbox_base::units::plural;
 use tinderbox_base::{Result, files};
 use tinderbox_data::{Lock, Order};
@@ -13,6 +8,11 @@ use tinderbox_image::Augmentation;
 use tinderbox_report as report;
 use tinderbox_report::Varied;
 use tinderbox_train::{Recipe, training_loader};
+
+use super::data::open_split;
+use super::train::Request;
+use super::trial::machine;
+use super::{Invocation, choose, output};
 
 /// Images in the picture, and how often each is varied.
 const IMAGES: usize = 8;

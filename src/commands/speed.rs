@@ -1,17 +1,17 @@
 //! `tinderbox datasets speed`
 
 use serde::Serialize;
-
-use super::data::open_split;
-use super::train::Request;
-use super::trial::machine;
-use super::{Invocation, choose, output};
 use tinderbox_base::env::{Stopwatch, peak_memory};
 use tinderbox_base::units::{duration, thousands};
 use tinderbox_base::{Error, Result};
 use tinderbox_data::{Loader, Lock};
 use tinderbox_nn::threads::with_threads;
 use tinderbox_train::training_loader;
+
+use super::data::open_split;
+use super::train::Request;
+use super::trial::machine;
+use super::{Invocation, choose, output};
 
 /// Passes where `--epochs` does not say: the first, and one that may find images kept.
 const PASSES: usize = 2;

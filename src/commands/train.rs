@@ -6,23 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
-
-use super::data::open_split;
-use super::resume;
-use super::resume::Resumed;
-use super::run_directory::{RunDirectories, create};
-use super::trial::machine;
-use super::watch::Watch;
-use super::{Invocation, choose, output, pictures};
-use crate::doctor;
-use crate::settings::{Resolved, resolve};
-use crate::terminal::Reporter;
 use tinderbox_base::env::Stopwatch;
-use tinderbox_base::files;
 use tinderbox_base::settings::Given;
 use tinderbox_base::units::{bytes, duration, percent, plural, thousands};
-use tinderbox_base::{Error, Result};
-use tinderbox_base::{Event, Events};
+use tinderbox_base::{Error, Event, Events, Result, files};
 use tinderbox_data::{Dataset, LoaderSpec, Lock, Samples, Split, is_there};
 use tinderbox_nn::device::DeviceId;
 use tinderbox_nn::threads::with_threads;
@@ -31,6 +18,16 @@ use tinderbox_train::{
     BadWatch, End, EpochRecord, Job, Keeping, Outcome, Recipe, Scores, SingleLabel, Task,
     evaluation_loader, predict_split, training_loader,
 };
+
+use super::data::open_split;
+use super::resume::Resumed;
+use super::run_directory::{RunDirectories, create};
+use super::trial::machine;
+use super::watch::Watch;
+use super::{Invocation, choose, output, pictures, resume};
+use crate::doctor;
+use crate::settings::{Resolved, resolve};
+use crate::terminal::Reporter;
 
 /// What a training is asked to do.
 #[derive(Clone, Debug)]

@@ -5,13 +5,6 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use toml::Table;
-
-use super::data::open_split;
-use super::train::Request;
-use super::trial::machine;
-use super::{Invocation, choose, output};
-use crate::settings::{Resolved, resolve, write};
 use tinderbox_base::env::sleep;
 use tinderbox_base::process::itself;
 use tinderbox_base::settings::{Given, Interval};
@@ -19,8 +12,14 @@ use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, files, hash};
 use tinderbox_data::Lock;
 use tinderbox_nn::io::{File, decode};
-use tinderbox_train::RunDirectory;
-use tinderbox_train::Settings;
+use tinderbox_train::{RunDirectory, Settings};
+use toml::Table;
+
+use super::data::open_split;
+use super::train::Request;
+use super::trial::machine;
+use super::{Invocation, choose, output};
+use crate::settings::{Resolved, resolve, write};
 
 /// Steps in a whole training, at the least, for each step between two checkpoints: enough that it
 /// can be killed before it ends.

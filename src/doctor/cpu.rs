@@ -1,10 +1,11 @@
 //! Cores that this process may use, and which kernels its CPU selects.
 
-use super::Finding;
 use tinderbox_base::env::{cores, proc_field};
 use tinderbox_base::files;
 use tinderbox_base::units::plural;
 use tinderbox_nn::device::instruction_set;
+
+use super::Finding;
 
 /// Cores, what keeps the others away, and vector instructions.
 pub fn check() -> Finding {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::Finding;
-use super::places::nearest_existing;
-use tinderbox_base::Folders;
 use tinderbox_base::units::bytes;
-use tinderbox_base::{Error, Result, space};
+use tinderbox_base::{Error, Folders, Result, space};
 use tinderbox_nn::{Shapes, check as check_shapes, spec};
 use tinderbox_train::{OnDivergence, OptimizerKind, TrainSpec};
+
+use super::Finding;
+use super::places::nearest_existing;
 
 /// Pictures, settings and events of a run, rounded up.
 const PICTURES: u64 = 10_000_000;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-
-use super::Finding;
 use tinderbox_base::{env, files};
 use tinderbox_nn::device::{Adapter, GPU_BUILD, Request, adapters, choose};
 use tinderbox_nn::{Context, Kernels};
 use tinderbox_train::audit_device;
+
+use super::Finding;
 
 /// Folders in which Vulkan's loader looks for drivers.
 const DRIVERS: [&str; 3] =

@@ -1,11 +1,12 @@
 //! Memory that this process may use, against what a training needs.
 
-use super::Finding;
 use tinderbox_base::env::{kibibytes, proc_field};
 use tinderbox_base::units::bytes;
 use tinderbox_base::{Error, Result};
 use tinderbox_nn::memory::total;
 use tinderbox_nn::{Shapes, check as check_shapes, spec};
+
+use super::Finding;
 
 /// A prediction is at most one part in so many too high.
 const PREDICTION: u64 = 4;

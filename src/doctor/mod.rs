@@ -12,9 +12,7 @@ mod session;
 mod volumes;
 
 use serde::Serialize;
-
-use tinderbox_base::Folders;
-use tinderbox_base::{Error, Result};
+use tinderbox_base::{Error, Folders, Result};
 
 pub use disk::require as require_space;
 pub use memory::warning as memory_warning;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::mounts::{Mount, Mounts};
-use tinderbox_base::Folders;
-use tinderbox_base::{env, files};
+use tinderbox_base::{Folders, env, files};
 use tinderbox_image::IMAGE_EXTENSIONS;
+
+use super::mounts::{Mount, Mounts};
 
 /// What a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

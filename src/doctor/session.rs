@@ -2,8 +2,9 @@
 
 use std::io::IsTerminal;
 
-use super::Finding;
 use tinderbox_base::env;
+
+use super::Finding;
 
 /// A date before this program was written is wrong (2026-01-01).
 const EARLIEST: f64 = 1_767_225_600.0;

@@ -2,9 +2,8 @@
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use toml::Value;
-
 use tinderbox_base::settings::{Given, Kind, Origin, Setting};
+use toml::Value;
 
 /// The flag of a setting.
 #[must_use]

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use toml::{Table, Value};
-
 use tinderbox_base as base;
 use tinderbox_base::settings::{Given, Origin, unknown};
 use tinderbox_base::{Error, Result, files};
 use tinderbox_train::Settings;
+use toml::{Table, Value};
 
 /// Settings, complete and checked, and where each came from.
 #[derive(Clone, Debug)]

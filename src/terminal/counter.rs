@@ -4,10 +4,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::Verbosity;
 use tinderbox_base::env::{Stopwatch, time_of_day};
 use tinderbox_base::units::thousands;
+
+use super::Verbosity;
 
 /// Seconds between two plain lines.
 const PLAIN_INTERVAL: f64 = 10.0;

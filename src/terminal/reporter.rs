@@ -2,16 +2,15 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::Verbosity;
-use super::lines::{line, name};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
-
 use tinderbox_base::env::{Stopwatch, time_of_day, unix_seconds};
 use tinderbox_base::log::Log;
 use tinderbox_base::units::{clock, list, percent, plural, thousands};
-use tinderbox_base::{Error, Result};
-use tinderbox_base::{Event, Events, Progress};
+use tinderbox_base::{Error, Event, Events, Progress, Result};
+
+use super::Verbosity;
+use super::lines::{line, name};
 
 /// Seconds between two messages that nothing comes.
 const LATE: u64 = 30;

@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::Verbosity;
 use tinderbox_base::env::{Stopwatch, time_of_day};
 use tinderbox_base::units::{bytes, clock};
+
+use super::Verbosity;
 
 /// Seconds between two plain lines of progress.
 const PLAIN_INTERVAL: f64 = 10.0;

@@ -8,8 +8,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use tinderbox::nn::io::{File, decode, encode};
-use tinderbox::train::Package;
-use tinderbox::train::{RunDirectory, Saved};
+use tinderbox::train::{Package, RunDirectory, Saved};
 
 use crate::draw::{colours, draw};
 use crate::lab::Lab;

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use image::{DynamicImage, GrayImage};
 use tinderbox::base::Folders;
-use tinderbox::data::Reading;
 use tinderbox::data::{
-    Lock, Samples, add_missing_splits, apply_stored_groups, inspect, lock, open,
+    Lock, Reading, Samples, add_missing_splits, apply_stored_groups, inspect, lock, open,
 };
 use tinderbox::image::{DecodeSize, decode};
 use turbojpeg::Subsamp;

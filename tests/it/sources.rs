@@ -5,8 +5,7 @@ use std::io::Write as _;
 
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
-use tinderbox::image::Preprocessing;
-use tinderbox::image::{DecodeSize, decode, prepare};
+use tinderbox::image::{DecodeSize, Preprocessing, decode, prepare};
 
 use crate::draw::{COLOURS, draw, encode, jpeg, picture, tree};
 use crate::lab::Lab;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::content::{content, hex};
 use serde::{Deserialize, Serialize};
 use tinderbox_base::{files, space};
-use tinderbox_image::DecodeSize;
-use tinderbox_image::Pixels;
+use tinderbox_image::{DecodeSize, Pixels};
+
+use crate::content::{content, hex};
 
 /// Where decoded images are kept from one epoch to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
+use tinderbox_base::{Error, Result};
 
 use crate::Reading;
 use crate::dataset::{Dataset, Split};
-use tinderbox_base::{Error, Result};
 
 /// Gives every sample the group that `--group` finds in its key, where it was no column of a table:
 /// what the first parentheses of the pattern match, else what all of it does. A sample that does

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
+use tinderbox_image::{DecodeSize, Pixels, decode};
 
 use crate::content::content;
 use crate::dataset::{Dataset, Sample, Source, Split};
 use crate::load::read;
 use crate::near_duplicates::{Fingerprint, NearDuplicates, Sets, near_duplicates};
-use tinderbox_image::Pixels;
-use tinderbox_image::{DecodeSize, decode};
 
 /// What was seen of a sample that decodes.
 struct Seen {

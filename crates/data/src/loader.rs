@@ -7,17 +7,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::labels::{Label, Labels};
-use crate::order::Order;
-use crate::quarantine::{BadSample, Samples};
 use tinderbox_base::draw::Purpose;
 use tinderbox_base::env::Stopwatch;
 use tinderbox_base::{Error, Result};
-use tinderbox_image::DecodeSize;
-use tinderbox_image::Pixels;
 use tinderbox_image::augment::{Address, augment, mix};
-use tinderbox_image::prepare;
-use tinderbox_image::{Augmentation, Preprocessing, normalise, to_pixels};
+use tinderbox_image::{
+    Augmentation, DecodeSize, Pixels, Preprocessing, normalise, prepare, to_pixels,
+};
+
+use crate::labels::{Label, Labels};
+use crate::order::Order;
+use crate::quarantine::{BadSample, Samples};
 
 /// Batches that a thread may be ahead of what is asked for, beside the one it works on.
 const AHEAD: usize = 1;

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use tinderbox_base::units::{list, plural};
+use tinderbox_base::{Error, Result, files, hash};
 
 use crate::content::{content, hex};
 use crate::dataset::{Dataset, Sample, Source, Split};
 use crate::load::read;
 use crate::quarantine::Samples;
-use tinderbox_base::units::{list, plural};
-use tinderbox_base::{Error, Result, files, hash};
 
 /// The first line of a lock; `1` had no groups and no contents.
 const FORMAT: &str = "# tinderbox dataset.lock ";

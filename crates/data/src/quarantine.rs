@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tinderbox_base::{Error, Result};
+use tinderbox_image::{DecodeSize, Pixels, decode};
+
 use crate::cache::Cache;
 use crate::content::content;
 use crate::dataset::{Sample, Source};
 use crate::labels::Label;
 use crate::load::read;
-use tinderbox_base::{Error, Result};
-use tinderbox_image::Pixels;
-use tinderbox_image::{DecodeSize, decode};
 
 /// A sample that did not decode.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! How a data set's files are read, where what is there does not tell.
 
 use serde::{Deserialize, Serialize};
-
 use tinderbox_base::{Error, Result};
 
 /// The form of a data set.

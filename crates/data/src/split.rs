@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::dataset::{Dataset, Sample, Split};
 use tinderbox_base::draw::{Draw, Purpose};
+
+use crate::dataset::{Dataset, Sample, Split};
 
 /// Where a data set is a single tree, this share of every class tests (as `fraction` validates).
 /// Where it has a training split only, `fraction` of every class validates. At least one image of

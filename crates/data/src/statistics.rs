@@ -1,13 +1,11 @@
 //! Mean and standard deviation of the data, for normalisation.
 
 use rayon::prelude::*;
-
-use crate::quarantine::Samples;
 use tinderbox_base::Result;
 use tinderbox_base::draw::{Purpose, permutation};
-use tinderbox_image::DecodeSize;
-use tinderbox_image::Preprocessing;
-use tinderbox_image::prepare;
+use tinderbox_image::{DecodeSize, Preprocessing, prepare};
+
+use crate::quarantine::Samples;
 
 /// How many images are looked at, at the most.
 const LOOKED_AT: usize = 4096;

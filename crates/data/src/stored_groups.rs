@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use tinderbox_base::{Folders, Result, files};
+
 use crate::dataset::{Dataset, Sample};
 use crate::inspect::Findings;
 use crate::lock::bytes_of;
 use crate::near_duplicates::Sets;
-use tinderbox_base::Folders;
-use tinderbox_base::{Result, files};
 
 const HEADER: &str = "# tinderbox datasets check 1\n# set\tbytes\tpath\n";
 

@@ -4,8 +4,9 @@
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{Labels, Set};
 use tinderbox_base::{Error, Result, files};
+
+use crate::{Labels, Set};
 
 /// A list of images is not larger.
 const MOST_BYTES: u64 = 256 << 20;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
-
 use tinderbox_base::units::list;
 use tinderbox_base::{Error, Fault, Result, files, nearest};
 

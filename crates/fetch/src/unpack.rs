@@ -6,11 +6,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
+use tinderbox_base::units::{bytes, printable, thousands};
+use tinderbox_base::{Error, Result, files};
 
 use crate::known::stays_inside;
 use crate::{News, Remote, Set, Watch};
-use tinderbox_base::units::{bytes, printable, thousands};
-use tinderbox_base::{Error, Result, files};
 
 /// Entries of the archives of one data set.
 const MOST_ENTRIES: u64 = 4 << 20;

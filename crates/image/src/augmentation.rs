@@ -2,9 +2,8 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use toml::{Table, Value};
-
 use tinderbox_base::{Error, Result, nearest};
+use toml::{Table, Value};
 
 /// How images are varied while training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
-
-use crate::jpeg;
-use crate::jpeg::Jpeg;
-use crate::{DecodeSize, Pixels};
 use tinderbox_base::files;
+
+use crate::jpeg::Jpeg;
+use crate::{DecodeSize, Pixels, jpeg};
 
 /// The names of files that are taken for images.
 pub const IMAGE_EXTENSIONS: &[&str] =

@@ -6,8 +6,7 @@ use std::ffi::{CStr, c_int};
 use image::metadata::Orientation;
 use turbojpeg::raw;
 
-use crate::DecodeSize;
-use crate::{Pixels, grey};
+use crate::{DecodeSize, Pixels, grey};
 
 /// A progressive file may pass over the picture this often: cameras and programs write about ten.
 const MOST_PASSES: c_int = 100;

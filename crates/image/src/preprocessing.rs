@@ -1,7 +1,6 @@
 //! How an image becomes numbers: the same in train, evaluate and predict, and kept in the model.
 
 use serde::{Deserialize, Serialize};
-
 use tinderbox_base::{Error, Result};
 
 /// From a decoded picture to the network's input.

@@ -1,7 +1,6 @@
 //! From pixels to the network's size: the same for train, evaluate and predict.
 
-use crate::Preprocessing;
-use crate::{Area, Filter, Pixels};
+use crate::{Area, Filter, Pixels, Preprocessing};
 
 /// The central part at the network's size: what evaluation and prediction see.
 #[must_use]

@@ -2,7 +2,6 @@
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-
 use tinderbox_base::{Error, Result};
 
 /// A device as a person asks for it.

@@ -6,9 +6,9 @@ use std::sync::Once;
 use burn::cubecl::config::cache::CacheConfig;
 use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use burn::tensor::{Device, DeviceKind};
+use tinderbox_base::{Result, env, files};
 
 use crate::adapter::Adapter;
-use tinderbox_base::{Result, env, files};
 
 /// Every adapter with the burn device that stands for it: real ones first, in the driver's order.
 pub fn adapters() -> Vec<(Adapter, Device)> {

@@ -4,14 +4,14 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
+use tinderbox_base::Result;
+use tinderbox_base::draw::{Draw, Purpose};
 
 use crate::forward_context::ForwardContext;
 use crate::model::{Group, Model};
 use crate::ops::{Layer, Prepared, Tail, block};
 use crate::shape::{self, BlockShape, Shapes};
 use crate::spec::{self, Spec};
-use tinderbox_base::Result;
-use tinderbox_base::draw::{Draw, Purpose};
 
 /// A network built from a [`Spec`].
 #[derive(Module, Debug)]

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
+use tinderbox_base::{Error, Result};
+
 use crate::ops::Pool;
 use crate::spec::{Block, Conv, Layer, Spec};
-use tinderbox_base::{Error, Result};
 
 /// Limits on what a spec may ask for: far above any sensible network, far below an overflow.
 const MOST_BLOCKS: usize = 10_000;

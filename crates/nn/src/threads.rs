@@ -1,9 +1,9 @@
 //! How many threads compute.
 
-use crate::memory;
 use tinderbox_base::{Error, Result};
-
 use tinderbox_kernels::parallel::ThreadPool;
+
+use crate::memory;
 
 /// Runs `work` with `threads` compute threads: a pool for our kernels, and one for burn's operators,
 /// whose threads sleep while nobody calls them.

@@ -1,10 +1,11 @@
 //! The zoo: functions that return specs.
 
+use tinderbox_base as base;
+use tinderbox_base::{Error, Result};
+
 use crate::ops::Activation::{Relu, Relu6};
 use crate::ops::Pool;
 use crate::spec::{Block, Conv, Spec};
-use tinderbox_base as base;
-use tinderbox_base::{Error, Result};
 
 /// A network of the zoo.
 #[derive(Clone, Copy)]

@@ -4,10 +4,10 @@ use std::fmt::{Display, Write as _};
 
 use image::ImageEncoder as _;
 use resvg::tiny_skia::{Pixmap, Transform};
-
-use crate::fonts::{FAMILY, Fonts, escape};
 use tinderbox_base::{Error, Result};
 use tinderbox_image::{Filter, Pixels};
+
+use crate::fonts::{FAMILY, Fonts, escape};
 
 /// Text.
 pub(super) const INK: &str = "#1f2933";

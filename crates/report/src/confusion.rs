@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::canvas::{Area, HAIR, INK, MARGIN, SOFT, Scene, Type, legend_height};
-use crate::fonts::{Fonts, Names};
 use tinderbox_base::Result;
 use tinderbox_base::units::{percent, plural, thousands};
+
+use crate::canvas::{Area, HAIR, INK, MARGIN, SOFT, Scene, Type, legend_height};
+use crate::fonts::{Fonts, Names};
 
 /// The matrix is about this wide and high, in pixels.
 const MATRIX: f32 = 1200.0;

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::canvas::{Area, BLUE, HAIR, INK, MARGIN, SOFT, Scene, Type, VERMILION};
-use crate::fonts::Fonts;
 use tinderbox_base::Result;
 use tinderbox_base::units::{percent, plural};
+
+use crate::canvas::{Area, BLUE, HAIR, INK, MARGIN, SOFT, Scene, Type, VERMILION};
+use crate::fonts::Fonts;
 
 /// What one epoch came to. A value that is not finite is left out of the curves.
 #[derive(Clone, Copy, Debug)]

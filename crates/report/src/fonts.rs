@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use resvg::usvg::fontdb::{Database, ID, Source};
 use resvg::usvg::{FontResolver, Group, Node, Options, Text, Tree};
+use tinderbox_base::{Error, Result};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
-
-use tinderbox_base::{Error, Result};
 
 /// `DejaVu Sans`: Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew, Arabic and most signs.
 static EMBEDDED: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");

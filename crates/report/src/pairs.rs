@@ -1,9 +1,10 @@
 //! The picture of `datasets check`: pairs of images that are the same, or nearly.
 
-use crate::fonts::{Fonts, clean};
-use crate::sheet::{Line, Sheet, Tile, Verdict, first};
 use tinderbox_base::Result;
 use tinderbox_image::{Filter, Pixels};
+
+use crate::fonts::{Fonts, clean};
+use crate::sheet::{Line, Sheet, Tile, Verdict, first};
 
 /// Two images, what they are called, and why they are shown.
 #[derive(Clone, Debug)]

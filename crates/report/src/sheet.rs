@@ -1,12 +1,13 @@
 //! A sheet of photographs in rows and columns, each with its lines of text.
 
+use tinderbox_base::Result;
+use tinderbox_base::units::plural;
+use tinderbox_image::Pixels;
+
 use crate::canvas::{
     Area, BLUE, HAIR, INK, MARGIN, SOFT, Scene, Type, VERMILION, fitted, legend_height,
 };
 use crate::fonts::Fonts;
-use tinderbox_base::Result;
-use tinderbox_base::units::plural;
-use tinderbox_image::Pixels;
 
 /// No sheet shows more photographs than this.
 pub(super) const MOST: usize = 64;

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use super::*;
-use crate::fonts::{Fonts, Names, clean, escape};
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_base::{Result, env, files};
+
+use super::*;
+use crate::fonts::{Fonts, Names, clean, escape};
 
 /// A made-up picture: a few soft blobs on a gradient.
 fn photo(index: u64, width: usize, height: usize, channels: usize) -> Pixels {

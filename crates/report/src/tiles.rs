@@ -1,11 +1,12 @@
 //! The pictures made of photographs: batch, predictions, mistakes, mosaic.
 
-use crate::Guess;
-use crate::fonts::{Fonts, Names, clean};
-use crate::sheet::{Line, Sheet, Tile, Verdict, first};
 use tinderbox_base::Result;
 use tinderbox_base::units::percent;
 use tinderbox_image::Pixels;
+
+use crate::Guess;
+use crate::fonts::{Fonts, Names, clean};
+use crate::sheet::{Line, Sheet, Tile, Verdict, first};
 
 /// `batch.png`: what the network is fed, each image with its class, and where only the part `own` of it
 /// is of that class, with that of the image before, of which the rest is. At most 64 are shown.

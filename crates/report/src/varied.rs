@@ -1,11 +1,12 @@
 //! The picture of `datasets show`: images as they are, and varied.
 
-use crate::fonts::{Fonts, Names};
-use crate::sheet::{Line, Sheet, Tile, Verdict};
-use crate::tiles::names;
 use tinderbox_base::Result;
 use tinderbox_base::units::plural;
 use tinderbox_image::Pixels;
+
+use crate::fonts::{Fonts, Names};
+use crate::sheet::{Line, Sheet, Tile, Verdict};
+use crate::tiles::names;
 
 /// An image as it is evaluated, as it is varied, and its class.
 #[derive(Clone, Debug)]

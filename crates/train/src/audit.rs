@@ -3,14 +3,14 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-
-use crate::step::{StepAt, gradients};
-use crate::task::{SingleLabel, Task};
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_base::{Error, Result};
 use tinderbox_data::{Batch, Labels};
 use tinderbox_nn::device::DeviceId;
 use tinderbox_nn::{Context, Model, Network, spec, values};
+
+use crate::step::{StepAt, gradients};
+use crate::task::{SingleLabel, Task};
 
 /// How far a loss may be off, as a part of its size, and a layer's gradient, as a part of its length.
 /// Sums in another order are off by some 1e-5; a wrong kernel by about 1.

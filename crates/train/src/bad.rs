@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::state::Bad;
-use tinderbox_base::Event;
-use tinderbox_base::Events;
 use tinderbox_base::units::{list, percent};
-use tinderbox_base::{Error, Result};
+use tinderbox_base::{Error, Event, Events, Result};
 use tinderbox_data::{BadSample, Split};
+
+use crate::state::Bad;
 
 /// How many samples may be bad.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tinderbox_base::env::{Stopwatch, sleep};
+use tinderbox_base::settings::Interval;
+use tinderbox_base::units::duration;
+use tinderbox_base::{Error, Events, Result};
+use tinderbox_nn::Model;
+
 use crate::job::Job;
 use crate::package::ModelCard;
 use crate::rescue::Stage;
@@ -11,12 +17,6 @@ use crate::run_directory::RunDirectory;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::task::Task;
-use tinderbox_base::Events;
-use tinderbox_base::env::{Stopwatch, sleep};
-use tinderbox_base::settings::Interval;
-use tinderbox_base::units::duration;
-use tinderbox_base::{Error, Result};
-use tinderbox_nn::Model;
 
 /// The longest time between two checkpoints that `auto` allows.
 const AUTO: Duration = Duration::from_mins(5);

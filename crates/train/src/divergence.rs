@@ -1,8 +1,9 @@
 //! When a training has diverged.
 
+use tinderbox_base::units::plural;
+
 use crate::schedule::Schedule;
 use crate::state::State;
-use tinderbox_base::units::plural;
 
 /// Steps of an epoch before its mean loss says anything.
 const FEWEST_STEPS: usize = 20;

@@ -3,7 +3,6 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
-
 use tinderbox_base::draw::{Draw, Purpose};
 use tinderbox_nn::Activation::{Relu, Relu6};
 use tinderbox_nn::ops::{Operation, Pool, cross_entropy};

@@ -1,8 +1,9 @@
 //! How a network learns, decided.
 
+use serde::{Deserialize, Serialize};
+
 use crate::optimizer::Rule;
 use crate::schedule::Schedule;
-use serde::{Deserialize, Serialize};
 
 /// What happens when the loss is not a finite number any more, or far above that of guessing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

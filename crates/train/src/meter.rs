@@ -1,10 +1,10 @@
 //! Speed while training.
 
+use tinderbox_base::env::Stopwatch;
+use tinderbox_base::{Event, Progress, Score, median};
+
 use crate::schedule::Schedule;
 use crate::state::State;
-use tinderbox_base::env::Stopwatch;
-use tinderbox_base::median;
-use tinderbox_base::{Event, Progress, Score};
 
 /// Speed of an epoch and of the whole training.
 pub(super) struct Meter {

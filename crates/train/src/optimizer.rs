@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-
-use tinderbox_kernels::optimizer::{Adam, Sgd};
-
 use serde::{Deserialize, Serialize};
+use tinderbox_kernels::optimizer::{Adam, Sgd};
 use tinderbox_nn::ops::{self, Operation};
 use tinderbox_nn::{Kernels, ParamInfo, Params};
 

@@ -6,7 +6,6 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-
 use tinderbox_base::{Error, Result, files};
 use tinderbox_image::Preprocessing;
 use tinderbox_nn::io::{self, File, Tensor};

@@ -1,12 +1,12 @@
 //! Images to ranked classes.
 
+use tinderbox_base::Result;
+use tinderbox_image::{DecodeSize, Pixels, prepare, to_input};
+use tinderbox_nn::{Context, Model, Network, params};
+
 use crate::package::Package;
 use crate::predictions::logits;
 use crate::task::probabilities;
-use tinderbox_base::Result;
-use tinderbox_image::Pixels;
-use tinderbox_image::{DecodeSize, prepare, to_input};
-use tinderbox_nn::{Context, Model, Network, params};
 
 /// One class and its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::package::{ModelCard, Package};
-use crate::snapshot::{Saved, Snapshot};
 use tinderbox_base::lock::Lock;
 use tinderbox_base::{Error, Result, files};
 use tinderbox_nn::Model;
 use tinderbox_nn::io::{decode, encode};
+
+use crate::package::{ModelCard, Package};
+use crate::snapshot::{Saved, Snapshot};
 
 /// The folder of a run in `models`.
 #[derive(Clone, Debug)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use tinderbox_base::{Error, Result};
+use tinderbox_data::Split;
 
 use crate::learning::Learning;
 use crate::schedule::Schedule;
 use crate::task::{Task, Verdict};
-use tinderbox_base::{Error, Result};
-use tinderbox_data::Split;
 
 /// One complete epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]

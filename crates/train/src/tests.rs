@@ -4,17 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tinderbox_base::settings::Interval;
+use tinderbox_base::{Result, Silent, faults, files};
+use tinderbox_data::{LoaderSpec, Order, Sample, Samples, Source, Store};
+use tinderbox_image::{Augmentation, Preprocessing};
+use tinderbox_nn::{Context, Network, spec};
+
 use crate::{
     End, Job, Keeping, Learning, ModelCard, OnDivergence, OptimizerKind, Outcome, Rule,
     RunDirectory, Saved, Schedule, ScheduleKind, SingleLabel, Splits, train,
 };
-use tinderbox_base::Silent;
-use tinderbox_base::faults;
-use tinderbox_base::settings::Interval;
-use tinderbox_base::{Result, files};
-use tinderbox_data::{LoaderSpec, Order, Sample, Samples, Source, Store};
-use tinderbox_image::{Augmentation, Preprocessing};
-use tinderbox_nn::{Context, Network, spec};
 
 const SIDE: usize = 6;
 const CLASSES: usize = 3;

@@ -3,6 +3,10 @@
 
 use std::sync::Arc;
 
+use tinderbox_base::{Error, Event, Events, Result};
+use tinderbox_data::Loader;
+use tinderbox_nn::{Model, Params};
+
 use crate::divergence::{MOST_ROLLBACKS, ROLLBACK_RATE};
 use crate::job::Job;
 use crate::learning::OnDivergence;
@@ -11,11 +15,6 @@ use crate::schedule::Schedule;
 use crate::snapshot::{Point, Saved, Snapshot};
 use crate::state::State;
 use crate::task::Task;
-use tinderbox_base::Event;
-use tinderbox_base::Events;
-use tinderbox_base::{Error, Result};
-use tinderbox_data::Loader;
-use tinderbox_nn::{Model, Params};
 
 /// A training under way.
 pub(super) struct Training<M> {

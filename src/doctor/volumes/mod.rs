@@ -5,14 +5,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use tinderbox_base::units::{list, plural};
+use tinderbox_base::{Error, Fault, Folders, files};
+
 use super::mounts::Mount;
 use super::places::{
     Content, LOOKED_AT, Role, Surroundings, content, file_name, mount_of, nearest_existing,
 };
 use super::{Finding, Verdict};
-use tinderbox_base::Folders;
-use tinderbox_base::units::{list, plural};
-use tinderbox_base::{Error, Fault, files};
 
 /// What the kernel calls a user that a container's name space has no number for.
 const NOBODY: u32 = 65534;

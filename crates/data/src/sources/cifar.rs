@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Builder, class_name, name_numbers};
-use crate::dataset::{Dataset, Sample, Source, Split, Store};
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, files};
+
+use super::{Builder, class_name, name_numbers};
+use crate::dataset::{Dataset, Sample, Source, Split, Store};
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;

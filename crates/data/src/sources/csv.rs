@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Builder, by_name, in_file, split_named};
-use crate::dataset::{Dataset, Sample, Split};
-use crate::{Format, Reading};
 use tinderbox_base::units::list;
 use tinderbox_base::{Error, Result, files, nearest};
 use tinderbox_image::IMAGE_EXTENSIONS;
+
+use super::{Builder, by_name, in_file, split_named};
+use crate::dataset::{Dataset, Sample, Split};
+use crate::{Format, Reading};
 
 /// Names of columns that are known without being told, the most telling first.
 const PATHS: &[&str] = &[

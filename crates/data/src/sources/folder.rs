@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{class_name, dataset_name, in_file};
-use crate::dataset::{Dataset, LeftOut, Split};
 use tinderbox_base::units::list;
 use tinderbox_base::{Error, Result, files};
 use tinderbox_image::IMAGE_EXTENSIONS;
+
+use super::{class_name, dataset_name, in_file};
+use crate::dataset::{Dataset, LeftOut, Split};
 
 const VAL_NAMES: [&str; 3] = ["val", "valid", "validation"];
 /// Images of cameras and browsers that no decoder here reads.

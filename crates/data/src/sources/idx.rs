@@ -6,10 +6,11 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{class_list, dataset_name};
-use crate::dataset::{Dataset, Sample, Source, Split, Store};
 use tinderbox_base::units::thousands;
 use tinderbox_base::{Error, Result, files};
+
+use super::{class_list, dataset_name};
+use crate::dataset::{Dataset, Sample, Source, Split, Store};
 
 /// Two files that belong together.
 struct Pair {

@@ -10,13 +10,13 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::{Field, Row};
 use ::parquet::schema::types::Type;
+use tinderbox_base::units::{list, plural};
+use tinderbox_base::{Error, Result, files};
 
 use super::{Builder, UNLABELLED, name_numbers, parts, split_named};
 use crate::archive::Spool;
 use crate::dataset::{Dataset, Sample, Source};
 use crate::{Format, Reading};
-use tinderbox_base::units::{list, plural};
-use tinderbox_base::{Error, Result, files};
 
 const IMAGES: &[&str] = &["image", "img", "images", "picture", "photo", "bytes", "jpg", "png"];
 /// What `datasets` of Hugging Face writes where a label is not known.

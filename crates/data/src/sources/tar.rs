@@ -7,13 +7,14 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
+use tinderbox_base::{Error, Result, files};
+use tinderbox_image::IMAGE_EXTENSIONS;
+use tinderbox_image::decode::MOST_FILE_BYTES;
+
 use super::{Builder, UNLABELLED, class_list, name_numbers, parts, split_named};
 use crate::Format;
 use crate::archive::{Archive, Spool};
 use crate::dataset::{Dataset, Sample, Source};
-use tinderbox_base::{Error, Result, files};
-use tinderbox_image::IMAGE_EXTENSIONS;
-use tinderbox_image::decode::MOST_FILE_BYTES;
 
 /// Files in one archive.
 const MOST_FILES: usize = 1 << 25;

@@ -8,13 +8,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tinderbox_base::units::bytes;
+use tinderbox_base::{Error, Fault, Result, env, files};
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use crate::{News, Remote, Watch, check, exact};
-use tinderbox_base::units::bytes;
-use tinderbox_base::{Error, Fault, Result, env, files};
 
 /// How long a server is waited for.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use crate::Augmentation;
 use tinderbox_base::draw::Draw;
+
+use crate::Augmentation;
 
 /// Mixes the images of a batch, `[N, C, H, W]` with `size` `[C, H, W]`, and says how much of each is
 /// its own: that much of the target is its own class, the rest is that of the image before it.

@@ -18,10 +18,8 @@ use tinderbox_kernels::augmentation::{
 
 pub use mix::mix;
 
-use crate::Pixels;
-use crate::prepare;
 use crate::resize::resize;
-use crate::{Augmentation, Preprocessing};
+use crate::{Augmentation, Pixels, Preprocessing, prepare};
 use tinderbox_base::draw::{Draw, Purpose, shuffle};
 
 /// The address of one image's draws.

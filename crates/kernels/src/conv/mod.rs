@@ -18,8 +18,9 @@ pub use direct::Finish;
 pub use memo::Memo;
 pub use shape::{Activation, ConvShape};
 
-use crate::Options;
 use pooled::PooledShape;
+
+use crate::Options;
 
 /// The ways of computing a convolution.
 enum Form {

@@ -8,7 +8,6 @@ use safetensors::{Dtype, SafeTensors};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::json;
-
 use tinderbox_base::{Error, Result, hash, units};
 
 /// The version of the files that this program writes and reads.

@@ -1,9 +1,8 @@
 //! Where and how a training runs, and what it is called. None of it changes what is learned, except
 //! for the kernels, which change last bits.
 
-use tinderbox_base::settings;
 use tinderbox_base::settings::Interval;
-use tinderbox_base::{Error, Result, env};
+use tinderbox_base::{Error, Result, env, settings};
 use tinderbox_nn::Kernels;
 
 settings! {

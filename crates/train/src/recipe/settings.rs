@@ -1,11 +1,11 @@
 //! All settings of a training: those of the data, the task, the learning and the run.
 
-use toml::Table;
-
-use super::{RunSpec, TaskSpec, TrainSpec};
 use tinderbox_base::Result;
 use tinderbox_base::settings::{Setting, Spec, unknown};
 use tinderbox_data::DataSpec;
+use toml::Table;
+
+use super::{RunSpec, TaskSpec, TrainSpec};
 
 /// The settings of a training. In a file and on the command line they are one flat list.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,7 +1,6 @@
 //! What counts as a good answer: labels and the weight of classes.
 
 use serde::{Deserialize, Serialize};
-
 use tinderbox_base::settings;
 
 settings! {

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
+use super::{DEAD, PooledShape};
 use crate::parallel::{Shared, for_each, part, with_scratch};
 use crate::simd::{Isa, Kernel, LANES, Simd};
-
-use super::{DEAD, PooledShape};
 
 /// Parts of the batch that are summed up on their own.
 const PARTS: usize = 16;

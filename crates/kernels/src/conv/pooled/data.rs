@@ -9,12 +9,11 @@
 
 use std::ops::Range;
 
-use crate::parallel::{Shared, for_each, part, with_scratch};
-use crate::simd::{Isa, Kernel, LANES, Simd};
-
 use super::padded::{crop, is_padded};
 use super::tiles::{Sums, Tile, by_tile, tiles};
 use super::{DEAD, PooledShape, PooledWindows};
+use crate::parallel::{Shared, for_each, part, with_scratch};
+use crate::simd::{Isa, Kernel, LANES, Simd};
 
 /// Channels whose weights are used together.
 const CHANNELS: usize = 64;

@@ -1,9 +1,8 @@
 //! The pooling step of the forward pass.
 
+use super::DEAD;
 use crate::conv::Activation;
 use crate::simd::{Isa, Kernel, LANES, Simd};
-
-use super::DEAD;
 
 /// What the pooling step needs to know about the rows it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

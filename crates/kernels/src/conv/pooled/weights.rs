@@ -9,13 +9,12 @@
 
 use std::ops::Range;
 
-use crate::conv::direct::add_parts;
-use crate::parallel::{Shared, for_each, part, with_scratch};
-use crate::simd::{Isa, Kernel, LANES, Simd};
-
 use super::padded::{is_padded, pad};
 use super::tiles::{Sums, Tile, by_tile, tiles};
 use super::{PooledShape, PooledWindows, masked};
+use crate::conv::direct::add_parts;
+use crate::parallel::{Shared, for_each, part, with_scratch};
+use crate::simd::{Isa, Kernel, LANES, Simd};
 
 /// Floats of input images that are worked on at a time: about what the first cache holds.
 const BAND: usize = 8 << 10;

@@ -27,14 +27,15 @@ mod transform;
 mod weights;
 mod write;
 
-use super::pooled::{self, PooledShape};
-use super::{Activation, ConvShape, Memo};
-use crate::parallel::Shared;
-use crate::simd::{Isa, LANES};
 use gradient::WeightsGradient;
 use pass::{Convolution, Sink};
 use tiles::{Images, Tiles};
 use weights::{Taps, WeightsView};
+
+use super::pooled::{self, PooledShape};
+use super::{Activation, ConvShape, Memo};
+use crate::parallel::Shared;
+use crate::simd::{Isa, LANES};
 
 /// Cycles to transform sixteen channels of a tile, about.
 const TRANSFORM: usize = 300;

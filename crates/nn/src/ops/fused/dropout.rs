@@ -8,9 +8,8 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
-use tinderbox_kernels::Isa;
-use tinderbox_kernels::buffer;
 use tinderbox_kernels::dropout::{self as kernel, DropoutShape, Mask, Order};
+use tinderbox_kernels::{Isa, buffer};
 
 use super::tensor::{contiguous, dims, from_channels_last, in_order, is_channels_last};
 

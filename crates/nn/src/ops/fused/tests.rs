@@ -4,6 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
+use tinderbox_base::draw::{Draw, Purpose};
 
 use crate::context::Context;
 #[cfg(feature = "ndarray")]
@@ -12,7 +13,6 @@ use crate::forward_context::ForwardContext;
 use crate::ops::Prepared;
 use crate::ops::composed::composed;
 use crate::ops::parts::{Activation, Layer, Pool, Tail};
-use tinderbox_base::draw::{Draw, Purpose};
 
 /// A block on some device, from tensors that are the same on all devices.
 struct Case {

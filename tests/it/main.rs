@@ -42,7 +42,6 @@ mod signals;
 mod soak;
 mod sources;
 mod tables;
-mod torchvision;
 mod train;
 #[cfg(unix)]
 mod vanish;

@@ -66,7 +66,8 @@ fn frozen_parameters_and_statistics_keep_every_bit() {
         let params = Arc::new(params(&before, |info| info.group == Group::Head));
         let rule = Rule { kind: OptimizerKind::Adamw, momentum: 0.9, weight_decay: 0.1, clip: 1.0 };
         let mut optimizer = Optimizer::new(rule, Arc::clone(&params), Kernels::On);
-        let mut model = params.apply(before.clone().train());
+        // Not a clone of it, which would share its running statistics.
+        let mut model = params.apply(network(name, &context).train());
         for number in 0..3 {
             model = step(model, batch(), &task(), &context, &mut optimizer, at(number)).unwrap().0;
         }

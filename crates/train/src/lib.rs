@@ -29,6 +29,8 @@ mod step;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torchvision;
 mod training;
 
 pub use audit::audit_device;

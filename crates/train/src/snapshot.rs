@@ -168,8 +168,9 @@ impl Saved {
         schedule: &Schedule,
         device: &Device,
     ) -> Result<Snapshot<M>> {
+        // A `clone` would share its running statistics with the other models of the file.
         let filled =
-            |prefix: &str| -> Result<M> { params::load(model.clone(), &self.tensors(prefix)) };
+            |prefix: &str| -> Result<M> { params::load(model.valid(), &self.tensors(prefix)) };
         let point = |prefix: &str, state: State| -> Result<Point<M>> {
             state.check(schedule)?;
             let model = filled(&format!("{prefix}model."))?;

@@ -24,6 +24,7 @@ mod fetch_archives;
 mod fetch_network;
 mod files;
 mod firewall;
+mod format_one;
 mod gpu;
 mod help;
 mod hostile;

@@ -25,6 +25,23 @@ fn is_clean(lab: &Lab, run: &str) {
     }
 }
 
+/// The steps after which a run went on from a checkpoint, as its `run.toml` and its log have them.
+fn resumes(lab: &Lab, run: &str) -> [Vec<u64>; 2] {
+    let [settings, log] = ["run.toml", "events.jsonl"].map(|file| {
+        let path = format!("models/{run}/{file}");
+        if lab.exists(&path) { lab.read_text(path) } else { String::new() }
+    });
+    let settings: toml::Table = settings.parse().unwrap();
+    let record = settings.get("record").and_then(|record| record.get("resumed"));
+    let record = record.and_then(|times| times.as_array()).into_iter().flatten();
+    let record = record.map(|time| time["step"].as_integer().unwrap() as u64);
+    // The last line of a killed process may be torn.
+    let events =
+        log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let events = events.filter(|event| event["event"] == "resumed");
+    [record.collect(), events.map(|event| event["step"].as_u64().unwrap()).collect()]
+}
+
 #[test]
 fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
     let kills = if std::env::var_os("TINDERBOX_LONG_TESTS").is_some() { 200 } else { 10 };
@@ -33,7 +50,10 @@ fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
     lab.run(&format!("{LINE} --name whole --threads 1")).good();
     let whole = clock.elapsed().as_millis() as usize;
     let expected = lab.weights("whole");
+    let steps = lab.events("whole")[0]["steps"].as_u64().unwrap();
     let (mut random, mut killed, mut run) = (1, 0, 0);
+    // Kills before the first checkpoint, after which a run begins anew, and resumes in its midst.
+    let (mut early, mut resumed) = (0, 0);
     while killed < kills {
         run += 1;
         let name = format!("run{run}");
@@ -50,6 +70,8 @@ fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
                 (false, false) => format!("{LINE} --name {name} --overwrite {threads}"),
             };
             fresh = false;
+            let has_checkpoint = lab.exists(&format!("models/{name}/checkpoint.safetensors"));
+            let before = resumes(&lab, &name);
             let mut child = start(&lab, &line);
             // One in four is killed at once, also twice in a row, before it got far.
             let wait = if draw(&mut random, 4) == 0 { 60 } else { whole * 3 / 2 };
@@ -60,16 +82,29 @@ fn a_training_killed_at_any_instant_goes_on_to_the_same_bytes() {
             }
             let output = child.wait_with_output().unwrap();
             let stderr = String::from_utf8(output.stderr).unwrap();
-            match output.status.code() {
-                Some(0) => break,
-                None => {}
-                Some(code) => panic!("{line}\nends with {code}\n{stderr}"),
+            let code = output.status.code();
+            assert!(matches!(code, None | Some(0)), "{line}\nends with {code:?}\n{stderr}");
+            // It goes on where there is a checkpoint, and says so, unless it was killed before that.
+            let after = resumes(&lab, &name);
+            for (before, after) in before.iter().zip(&after) {
+                let most = usize::from(has_checkpoint);
+                let least = if code.is_some() { most } else { 0 };
+                let more = after.strip_prefix(before.as_slice()).expect("no entry is lost").len();
+                assert!((least..=most).contains(&more), "{line}: {before:?}, then {after:?}");
             }
+            if code.is_some() {
+                assert_eq!(after[0].last(), after[1].last(), "{line}: `run.toml` and the log");
+                assert!(after[1].is_sorted(), "{line}: {after:?}");
+                resumed += after[1].iter().filter(|&&step| 0 < step && step < steps).count();
+                break;
+            }
+            early += usize::from(!lab.exists(&format!("models/{name}/checkpoint.safetensors")));
         }
         assert!(lab.weights(&name) == expected, "{name}, after {killed} kills");
         is_clean(&lab, &name);
         assert_eq!(lab.names(&format!("images/{name}")).len(), 5);
     }
+    assert!(resumed > 0, "{early} of {killed} kills came before a checkpoint, none in the midst");
 }
 
 #[test]
@@ -95,6 +130,18 @@ fn a_stopped_training_goes_on_and_says_so() {
     assert_eq!(epochs, [1, 2, 3, 4]);
     let settings = lab.settings("x");
     assert_eq!(settings["record"]["resumed"][0]["step"].as_integer(), Some(7));
+}
+
+#[test]
+fn a_norm_goes_on_with_its_own_running_statistics_not_with_the_best_epochs() {
+    let lab = colours();
+    let line = "train colours --model mobilenet_v2 --size 32 --epochs 4 --batch 12 --threads 1";
+    for (name, more) in [("plain", ""), ("rollback", "--on-nan rollback")] {
+        lab.run(&format!("{line} {more} --name whole-{name} --stop-after 8")).good();
+        lab.run(&format!("{line} {more} --name {name} --stop-after 7")).good();
+        lab.run(&format!("train --resume {name} --stop-after 8 --threads 1")).good();
+        assert!(lab.weights(name) == lab.weights(&format!("whole-{name}")), "{name}");
+    }
 }
 
 #[test]

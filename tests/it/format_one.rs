@@ -151,8 +151,9 @@ fn a_transposed_moment_of_format_1_is_noticed() {
     let (rows, columns) = (weight.shape[0], weight.shape[1]);
     let count = rows * columns;
     let mut file = whole.clone();
-    let moment =
-        |tensor: &&mut Tensor| tensor.name.ends_with(".first") && tensor.values.len() == count;
+    let moment = |tensor: &&mut Tensor| {
+        tensor.name.split('.').next_back() == Some("first") && tensor.values.len() == count
+    };
     let moment = file.tensors.iter_mut().find(moment).unwrap();
     moment.values = (0..count).map(|i| moment.values[i % rows * columns + i / rows]).collect();
     assert!(!resume(case, &fixture, &file).is_empty());

@@ -13,7 +13,7 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/1/resume")
 }
 
-/// 32 bits of SplitMix64 at `place` of the sequence that starts at `key`.
+/// 32 bits of `SplitMix64` at `place` of the sequence that starts at `key`.
 fn bits(key: u64, place: u64) -> u32 {
     let mut x = key.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -67,7 +67,8 @@ impl Figures {
         let places = values.iter().enumerate().map(|(i, x)| f64::from(*x) * even(0, i)).sum();
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let hash = Sha256::digest(&bytes);
-        let hash = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash =
+            hash.iter().take(6).fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
         Self { size, places, hash }
     }
 

@@ -48,7 +48,7 @@ bench-kernels *ARGS:
 
 # A training on every Vulkan device beside the CPU's
 test-gpu:
-    cargo test --release --features gpu --target-dir "${CARGO_TARGET_DIR:-target}-gpu" --test it gpu:: -- --ignored --nocapture
+    cargo test --release --features gpu --target-dir "${CARGO_TARGET_DIR:-target}-gpu" --test it training::gpu:: -- --ignored --nocapture
 
 # Licences, sources and duplicates of the dependencies
 deny:

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::draw::{encode, gzip, picture};
-use crate::fetch::manifest;
+use crate::fetch::sets::manifest;
 use crate::lab::Lab;
 
 /// A tar.gz of files.

@@ -14,10 +14,10 @@ use tinderbox::data::{
 use tinderbox::image::{DecodeSize, decode};
 use turbojpeg::Subsamp;
 
+use crate::data::sources::{archive, pictures};
 use crate::draw::{COLOURS, draw, encode, gzip, idx, jpeg, picture, tree};
-use crate::hostile::peak;
 use crate::lab::Lab;
-use crate::sources::{archive, pictures};
+use crate::program::hostile::peak;
 
 /// What one image may take while it is decoded, besides its own bytes: the stated bound is 512 MiB for the
 /// decoder and as much for the picture.
@@ -194,7 +194,7 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
         ("train.bin", cifar),
     ];
     #[cfg(feature = "parquet")]
-    all.push(("train-00000-of-00001.parquet", crate::sources::hub_file()));
+    all.push(("train-00000-of-00001.parquet", crate::data::sources::hub_file()));
     all
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fetch::{DIGITS, digits, manifest, sha256};
+use crate::fetch::sets::{DIGITS, digits, manifest, sha256};
+use crate::fetch::web::{Server, Way};
 use crate::lab::Lab;
-use crate::web::{Server, Way};
 
 const FIRST: &str = "train-images-idx3-ubyte.gz";
 

@@ -1,5 +1,5 @@
 //! What a model and a checkpoint say of themselves, in a file whose hashes are right: a JSON array of an
-//! object of texts and an object of shapes.
+//! object of texts and an object of shapes. A text `decides` makes it a checkpoint of version 2.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use burn::tensor::Device;
 use libfuzzer_sys::fuzz_target;
-use tinderbox::nn::io::{File, Tensor, encode};
+use tinderbox::nn::io::{File, Format, Tensor, encode};
 use tinderbox::nn::{Kernels, Network, Params, Spec};
 use tinderbox::train::{Learning, Optimizer, Package, Saved, Settings, learning};
 use tinderbox_fuzz::LAB;
@@ -23,7 +23,9 @@ fn zeros((name, shape): (String, Vec<usize>)) -> Option<Tensor> {
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok((metadata, shapes)) = serde_json::from_slice::<Input>(bytes) else { return };
-    let file = File { metadata, tensors: shapes.into_iter().filter_map(zeros).collect() };
+    let format = if metadata.contains_key("decides") { Format::V2 } else { Format::V1 };
+    let tensors = shapes.into_iter().filter_map(zeros).collect();
+    let file = File { format, metadata, tensors };
     if let Ok(package) = Package::read(&LAB.write("model.safetensors", &encode(&file))) {
         let _ = package.network(&Device::flex());
     }

@@ -231,6 +231,7 @@ mod tests {
         let file = |values: &[f32], step: &str| File {
             metadata: [("state".to_owned(), step.to_owned())].into(),
             tensors: vec![tensor("a", &[1.0]), tensor("b", values)],
+            ..File::default()
         };
         let whole = file(&[0.0, 0.5], "7");
         let next = f32::from_bits(0.5f32.to_bits() + 1);

@@ -87,7 +87,7 @@ impl Package {
     /// If a part cannot be written as JSON.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let metadata = self.metadata()?;
-        Ok(io::encode(&File { metadata, tensors: self.weights.clone() }))
+        Ok(io::encode(&File { metadata, tensors: self.weights.clone(), ..File::default() }))
     }
 
     /// Writes the file, whole.
@@ -107,7 +107,7 @@ impl Package {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
-        let File { metadata, tensors } = io::decode(bytes)?;
+        let File { metadata, tensors, .. } = io::decode(bytes)?;
         if metadata.contains_key("state") {
             return Err(Error::input("it is a checkpoint, not a model")
                 .hint("use the `model.safetensors` beside it"));

@@ -6,7 +6,7 @@ use burn::tensor::{Device, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tinderbox_base::{Error, Result};
-use tinderbox_nn::io::{File, Tensor};
+use tinderbox_nn::io::{File, Format, Tensor};
 use tinderbox_nn::{Model, ParamInfo, params, values};
 
 use crate::learning::Learning;
@@ -42,10 +42,6 @@ pub struct Snapshot<M> {
 const STATE: &str = "state";
 const SETTINGS: &str = "settings";
 const DATASET: &str = "dataset";
-/// The version of the checkpoint's content. Version 1, which had no such entry, numbered the
-/// optimiser's moments in the order of the network's fields; version 2 has them by name.
-const VERSION: &str = "checkpoint";
-const CURRENT: &str = "2";
 /// The name of the score that decides which epoch is the best.
 const DECIDES: &str = "decides";
 /// Before the names of the point to go back to.
@@ -58,10 +54,9 @@ impl<M: Model> Snapshot<M> {
     /// # Errors
     /// If the device fails to hand the tensors over.
     pub fn file(&self, card: &ModelCard, decides: &str) -> Result<File> {
-        let mut file = File::default();
+        let mut file = File { format: Format::V2, ..File::default() };
         let package = Package::new(&self.now.model, card, self.now.state.scores())?;
         file.metadata = Package { lock: None, ..package }.metadata()?;
-        file.metadata.insert(VERSION.to_owned(), CURRENT.to_owned());
         file.metadata.insert(DECIDES.to_owned(), decides.to_owned());
         file.metadata.insert(SETTINGS.to_owned(), text(&card.settings)?);
         file.metadata.insert(DATASET.to_owned(), card.dataset_hash.clone());
@@ -125,12 +120,6 @@ impl Saved {
         if !file.metadata.contains_key(STATE) {
             return Err(Error::input("it is a model, not a checkpoint")
                 .hint("use the `checkpoint.safetensors` beside it"));
-        }
-        if let Some(version) = file.metadata.get(VERSION).filter(|version| *version != CURRENT) {
-            return Err(Error::input(format!(
-                "it has format `{version}`; formats 1 and 2 are known"
-            ))
-            .hint("resume with the tinderbox that wrote it, or a newer one"));
         }
         Ok(Self {
             state: read(&file, STATE)?,
@@ -202,7 +191,8 @@ impl Saved {
         let saved = self.file.tensors.iter();
         let saved = saved.filter_map(|tensor| Some((tensor.name.strip_prefix(&prefix)?, tensor)));
         let saved: HashMap<&str, &Tensor> = saved.collect();
-        let by_name = self.file.metadata.contains_key(VERSION);
+        // Version 1 numbers the moments in the order of the network's fields.
+        let by_name = self.file.format == Format::V2;
         let moments = fresh.params().all().iter().enumerate().map(|(index, info)| {
             let key = if by_name { info.name.clone() } else { index.to_string() };
             let part = |part: &str| {

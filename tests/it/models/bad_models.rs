@@ -51,7 +51,7 @@ fn a_model_of_another_version_is_refused_with_both_versions() {
     let lab = trained();
     let bytes = edit(&lab.read(MODEL), "\"tinderbox.format\":\"1\"", "\"tinderbox.format\":\"7\"");
     lab.write(MODEL, bytes);
-    refused(&lab, &["format 7", "format 1"]);
+    refused(&lab, &["format 7", "formats 1 and 2"]);
     lab.run("evaluate base").fails(3, &["it has format 7"], "version of tinderbox");
 }
 

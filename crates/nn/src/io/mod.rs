@@ -2,4 +2,4 @@
 
 mod safetensors;
 
-pub use self::safetensors::{File, Tensor, decode, encode};
+pub use self::safetensors::{File, Format, Tensor, decode, encode};

@@ -10,8 +10,31 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use tinderbox_base::{Error, Result, hash, units};
 
-/// The version of the files that this program writes and reads.
-const FORMAT: &str = "1";
+/// The version of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A model; also a checkpoint that tells the optimiser's moments by number.
+    #[default]
+    V1,
+    /// A checkpoint that tells them by the name of their parameter.
+    V2,
+}
+
+impl Format {
+    /// The version as it is written.
+    fn text(self) -> &'static str {
+        match self {
+            Self::V1 => "1",
+            Self::V2 => "2",
+        }
+    }
+
+    /// The version of this text, if this program reads it.
+    fn named(text: &str) -> Option<Self> {
+        [Self::V1, Self::V2].into_iter().find(|format| format.text() == text)
+    }
+}
+
 /// Before the names of what [`encode`] adds to the metadata.
 const OWN: &str = "tinderbox.";
 /// Bytes that a header may have: what a reader allocates beside the file is a small multiple of it.
@@ -42,6 +65,8 @@ impl Tensor {
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct File {
+    /// Its version.
+    pub format: Format,
     /// Text by key.
     pub metadata: BTreeMap<String, String>,
     /// Tensors in the order of the file.
@@ -95,7 +120,7 @@ struct Header<'a>(&'a File);
 impl Serialize for Header<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
-        map.serialize_entry("__metadata__", &Metadata(&self.0.metadata))?;
+        map.serialize_entry("__metadata__", &Metadata(self.0))?;
         let mut start = 0;
         for Tensor { name, shape, values } in &self.0.tensors {
             let end = start + 4 * values.len();
@@ -108,15 +133,15 @@ impl Serialize for Header<'_> {
 }
 
 /// The texts of a file, after those that [`encode`] adds.
-struct Metadata<'a>(&'a BTreeMap<String, String>);
+struct Metadata<'a>(&'a File);
 
 impl Serialize for Metadata<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let blank = "0".repeat(64);
-        let own = [("format", FORMAT), ("blake3", &blank), ("header", &blank)];
+        let own = [("format", self.0.format.text()), ("blake3", &blank), ("header", &blank)];
         let own = own.map(|(key, text)| (format!("{OWN}{key}"), text));
         let own = own.iter().map(|(key, text)| (key, *text));
-        to.collect_map(own.chain(self.0.iter().map(|(key, text)| (key, text.as_str()))))
+        to.collect_map(own.chain(self.0.metadata.iter().map(|(key, text)| (key, text.as_str()))))
     }
 }
 
@@ -134,16 +159,15 @@ pub fn decode(bytes: &[u8]) -> Result<File> {
     let (size, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|cause| bad(cause.to_string()))?;
     let texts = metadata.metadata().clone().unwrap_or_default();
-    match texts.get("tinderbox.format").map(String::as_str) {
-        Some(FORMAT) => {}
-        Some(other) => {
-            return Err(bad(format!("it has format {other}, this program reads format {FORMAT}"))
-                .hint("use the version of tinderbox that wrote it, or a newer one"));
-        }
-        None => return Err(bad("it is a safetensors file of another program".to_owned())),
-    }
+    let Some(version) = texts.get("tinderbox.format") else {
+        return Err(bad("it is a safetensors file of another program".to_owned()));
+    };
+    let format = Format::named(version).ok_or_else(|| {
+        bad(format!("it has format {version}, this program reads formats 1 and 2"))
+            .hint("use the version of tinderbox that wrote it, or a newer one")
+    })?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|cause| bad(cause.to_string()))?;
-    let mut file = File::default();
+    let mut file = File { format, ..File::default() };
     file.metadata.extend(texts.into_iter().filter(|(key, _)| !key.starts_with(OWN)));
     for name in metadata.offset_keys() {
         let view = tensors.tensor(&name).map_err(|cause| bad(cause.to_string()))?;
@@ -178,7 +202,11 @@ mod tests {
             shape,
         };
         let metadata = (0..20).map(|i| (format!("key{i}"), format!("value \"{i}\" ü"))).collect();
-        File { metadata, tensors: vec![tensor("b", vec![2, 3]), tensor("a", vec![4])] }
+        File {
+            format: Format::V2,
+            metadata,
+            tensors: vec![tensor("b", vec![2, 3]), tensor("a", vec![4])],
+        }
     }
 
     #[test]
@@ -215,7 +243,7 @@ mod tests {
         *changed.last_mut().unwrap() ^= 1;
         assert!(decode(&changed).unwrap_err().to_string().contains("BLAKE3"));
         let text = String::from_utf8_lossy(&bytes)
-            .replace("\"tinderbox.format\":\"1\"", "\"tinderbox.format\":\"9\"");
+            .replace("\"tinderbox.format\":\"2\"", "\"tinderbox.format\":\"9\"");
         assert!(decode(text.as_bytes()).is_err());
     }
 }

@@ -130,7 +130,8 @@ fn run_toml_is_a_configuration_that_gives_the_same_model() {
 #[test]
 fn run_toml_records_every_value_that_took_effect() {
     let lab = colours();
-    lab.train("colours --epochs 1 --optimizer sgd --augment auto --seed 4 --name x");
+    let line = "train colours --epochs 1 --optimizer sgd --augment auto --seed 4 --name x";
+    lab.run(line).good();
     let settings = lab.settings("x");
     let effective = settings["record"]["effective"].as_table().unwrap();
     assert_eq!(effective["lr"].as_float(), Some(0.05));

@@ -4,7 +4,7 @@ use serde_json::json;
 use tinderbox_base::Result;
 use tinderbox_base::settings::check_range;
 use tinderbox_base::units::{count, thousands};
-use tinderbox_nn::spec::{Block, Layer};
+use tinderbox_nn::spec::{Block, LayerKind};
 use tinderbox_nn::{Pool, Shapes, Spec, ZOO, check, spec};
 
 use super::Invocation;
@@ -95,13 +95,13 @@ fn total(shapes: &Shapes) -> String {
 
 fn describe(block: &Block) -> String {
     let mut parts = vec![match &block.layer {
-        Layer::Conv(conv) => {
+        LayerKind::Conv(conv) => {
             let stride =
                 if conv.stride > 1 { format!(" stride {}", conv.stride) } else { String::new() };
             let kind = if conv.groups > 1 { "depthwise" } else { "conv" };
             format!("{kind} {0}x{0}{stride}", conv.kernel)
         }
-        Layer::Linear(_) => "dense".to_owned(),
+        LayerKind::Linear(_) => "dense".to_owned(),
     }];
     parts.extend(block.norm.as_ref().map(|_| "norm".to_owned()));
     parts.extend(block.add.as_ref().map(|source| format!("add {source}")));

@@ -141,10 +141,10 @@ impl Parameters {
     fn new(block: &spec::Block, shape: &BlockShape, draw: Draw, device: &Device) -> Self {
         let normed = block.norm.is_some();
         let (conv, linear) = match &block.layer {
-            spec::Layer::Conv(conv) => {
+            spec::LayerKind::Conv(conv) => {
                 (Some(new_conv(conv, shape.input[0], normed, draw, device)), None)
             }
-            spec::Layer::Linear(linear) => {
+            spec::LayerKind::Linear(linear) => {
                 (None, Some(new_linear(linear, shape.input.iter().product(), draw, device)))
             }
         };

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tinderbox_base::{Error, Result};
 
 use crate::ops::Pool;
-use crate::spec::{Block, Conv, Layer, Spec};
+use crate::spec::{Block, Conv, LayerKind, Spec};
 
 /// Limits on what a spec may ask for: far above any sensible network, far below an overflow.
 const MOST_BLOCKS: usize = 10_000;
@@ -134,8 +134,8 @@ fn block_shape(
     added: Option<[usize; 3]>,
 ) -> std::result::Result<BlockShape, String> {
     let (output, weights, bias) = match &block.layer {
-        Layer::Conv(conv) => (conv_output(conv, input)?, conv_weights(conv, input), conv.bias),
-        Layer::Linear(linear) => {
+        LayerKind::Conv(conv) => (conv_output(conv, input)?, conv_weights(conv, input), conv.bias),
+        LayerKind::Linear(linear) => {
             let features = within(linear.features, MOST_CHANNELS, "features")?;
             ([features, 1, 1], bounded(input)? as u64 * features as u64, linear.bias)
         }

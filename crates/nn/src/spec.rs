@@ -29,7 +29,7 @@ pub struct Block {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The layer itself.
-    pub layer: Layer,
+    pub layer: LayerKind,
     /// Batch normalisation of the layer's output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<Norm>,
@@ -55,7 +55,7 @@ fn is_zero(x: &f64) -> bool {
 /// What a block computes first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Layer {
+pub enum LayerKind {
     /// A convolution over `[N, C, H, W]`.
     Conv(Conv),
     /// A dense layer over the flattened input, `[N, C * H * W]`.
@@ -119,7 +119,7 @@ impl Conv {
 impl Block {
     /// A block that is a layer and nothing else.
     #[must_use]
-    pub fn new(name: impl Into<String>, layer: Layer) -> Self {
+    pub fn new(name: impl Into<String>, layer: LayerKind) -> Self {
         Self {
             name: name.into(),
             from: None,
@@ -135,13 +135,13 @@ impl Block {
     /// A convolution.
     #[must_use]
     pub fn conv(name: impl Into<String>, conv: Conv) -> Self {
-        Self::new(name, Layer::Conv(conv))
+        Self::new(name, LayerKind::Conv(conv))
     }
 
     /// A dense layer with a bias.
     #[must_use]
     pub fn linear(name: impl Into<String>, features: usize) -> Self {
-        Self::new(name, Layer::Linear(Linear { features, bias: true }))
+        Self::new(name, LayerKind::Linear(Linear { features, bias: true }))
     }
 
     /// Followed by batch normalisation with torchvision's epsilon and momentum.

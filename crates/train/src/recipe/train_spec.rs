@@ -8,7 +8,7 @@ use crate::optimizer::OptimizerKind;
 use crate::schedule::ScheduleKind;
 
 settings! {
-    /// The settings of learning. What is `None` is decided by the data; see [`crate::Plan`].
+    /// The settings of learning. What is `None` is decided by the data; see [`crate::Recipe`].
     pub struct TrainSpec {
         /// Network
         #[setting(kind = Text, value = "NAME", heading = Model, effect = Fixed,
